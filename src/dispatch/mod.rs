@@ -1,0 +1,3 @@
+//! Floor 4: the only place where engine and adapters meet.
+
+pub mod view;

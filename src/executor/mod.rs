@@ -1,0 +1,105 @@
+//! Floor 3: where workers live. Starts, watches and removes them; knows no engine, no store and no nodes.
+
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{PipelineId, WorkerId};
+
+/// All that is needed to start one worker.
+#[derive(Clone, Debug)]
+pub struct WorkerSpec {
+    /// Its name.
+    pub worker: WorkerId,
+    /// The pipeline it works for; never another.
+    pub pipeline: PipelineId,
+    /// Image reference. The process executor ignores it.
+    pub image: String,
+    /// Processors, as Docker's `--cpus`.
+    pub cpu: f64,
+    /// Bytes of memory.
+    pub mem: u64,
+    /// The worker's own directory on the host; the hub listens on the socket in it.
+    pub directory: PathBuf,
+    /// The repository's files at the commit, with a shallow `.git`; read-only for the worker.
+    pub source: PathBuf,
+    /// Host folder of `/conducto/data/pipeline`.
+    pub pipeline_data: PathBuf,
+    /// Host folder of `/conducto/data/user`.
+    pub user_data: PathBuf,
+}
+
+/// What the runtime itself says of a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerStatus {
+    /// It runs.
+    Running,
+    /// It has ended; what it ran in still exists.
+    Exited {
+        /// Exit code, where one is known.
+        code: Option<i64>,
+        /// Whether the kernel ended it for want of memory.
+        out_of_memory: bool,
+    },
+    /// There is no trace of it.
+    Gone,
+}
+
+/// Why a worker could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Trying again with the same image cannot help: it does not exist, or its name is no image name.
+    #[error("image `{image}` cannot be had: {message}")]
+    Image {
+        /// The reference as the author wrote it.
+        image: String,
+        /// The runtime's words.
+        message: String,
+    },
+    /// The runtime refused this worker; others may work.
+    #[error("the container could not be started: {message}")]
+    Refused {
+        /// The runtime's words.
+        message: String,
+    },
+    /// The runtime does not answer; nodes wait until it does.
+    #[error("the container runtime does not answer: {message}")]
+    Unavailable {
+        /// What was tried and what happened.
+        message: String,
+    },
+}
+
+/// Takes lines about slow preparations (image pulls), for the log of the node that waits for them.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// A place where workers live.
+pub trait Executor: Send + Sync {
+    /// Returns its name for people and for `CONDUCTO_EXECUTION_ENV`: `docker` or `process`.
+    fn name(&self) -> &'static str;
+
+    /// Says whether nodes are kept apart from the host and one another.
+    fn isolates(&self) -> bool;
+
+    /// Starts a worker. Idempotent: a worker that exists already is left as it is.
+    fn start<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Asks the runtime about a worker.
+    fn status<'a>(
+        &'a self,
+        pipeline: &'a PipelineId,
+        worker: &'a WorkerId,
+    ) -> BoxFuture<'a, Result<WorkerStatus, Error>>;
+
+    /// Ends a worker if it still runs and removes all trace of it. Idempotent.
+    fn remove<'a>(&'a self, pipeline: &'a PipelineId, worker: &'a WorkerId) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Lists every worker of this server, whatever its state.
+    fn owned(&self) -> BoxFuture<'_, Result<Vec<(PipelineId, WorkerId)>, Error>>;
+
+    /// Gives back what the pipeline had as a whole (its network). Its workers are removed already. Idempotent.
+    fn release<'a>(&'a self, pipeline: &'a PipelineId) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Lists the pipelines for which something of this kind (a network) still exists.
+    fn owned_pipelines(&self) -> BoxFuture<'_, Result<Vec<PipelineId>, Error>>;
+}

@@ -1,0 +1,14 @@
+//! Conducto: self-hosted CI/CD. The floor plan is `ARCHITECTURE.md`; a room uses only the floors below it.
+
+// Floor 1: the nouns.
+pub mod model;
+
+// Between the floors: the door for time and randomness; floors 1 and 2 never use it.
+pub mod clock;
+
+// Floor 3: adapters; none imports another.
+pub mod executor;
+pub mod worker;
+
+// Floor 4: where engine and adapters meet.
+pub mod dispatch;

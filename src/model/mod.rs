@@ -1,0 +1,30 @@
+//! Floor 1: the nouns. Plain data and the small rules that belong to it; knows no engine, file, network or clock.
+#![warn(missing_docs)]
+
+mod actor;
+mod command;
+mod diagnostic;
+mod duration;
+mod effect;
+mod event;
+mod id;
+mod launch;
+mod path;
+mod send;
+mod state;
+mod tree;
+mod trigger;
+
+pub use actor::Actor;
+pub use command::{Asked, Command, Rejected};
+pub use diagnostic::{Diagnostic, Label, Severity, SourceFile, Span};
+pub use duration::{BadDuration, format_duration, parse_duration};
+pub use effect::{Effect, Milestone};
+pub use event::{Event, Recorded};
+pub use id::{BadId, Fence, NodeIndex, PipelineId, WorkerId};
+pub use launch::{Launch, Trust, status_context};
+pub use path::{BadPath, NodePath};
+pub use send::SendError;
+pub use state::{Counts, Ending, KillReason, Outcome, State};
+pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, Exec, MAX_DEPTH, NodeDefinition, NodeKind, Settings};
+pub use trigger::{Repository, Trigger, TriggerKind};

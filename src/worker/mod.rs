@@ -1,0 +1,3 @@
+//! Floor 3: the in-container side, and the protocol it shares with the hub.
+
+pub mod protocol;
