@@ -3,6 +3,9 @@
 // Floor 1: the nouns.
 pub mod model;
 
+// Floor 2: pure rules.
+pub mod engine;
+
 // Between the floors: the door for time and randomness; floors 1 and 2 never use it.
 pub mod clock;
 

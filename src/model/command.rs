@@ -1,12 +1,10 @@
 //! Commands: what somebody wants or has observed. The engine may reject them.
 
-use super::{Actor, Fence, KillReason, Launch, NodeIndex, Outcome, WorkerId};
+use super::{Actor, Fence, NodeIndex, Outcome, WorkerId};
 
 /// An intent or an observation, put to one pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Bring the pipeline into being and start it.
-    Launch(Box<Launch>),
     /// A worker is free for this queued leaf.
     Lease {
         /// The leaf.
@@ -61,9 +59,6 @@ pub enum Command {
 /// Why a command changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// A launch of a pipeline that exists.
-    #[error("the pipeline exists already")]
-    Exists,
     /// The tree has no such node.
     #[error("there is no such node")]
     NoSuchNode,
@@ -73,9 +68,12 @@ pub enum Rejected {
     /// The attempt is not the live one of its node: an old or repeated report.
     #[error("attempt {0} is not live")]
     StaleFence(Fence),
-    /// Cancel of a pipeline that has ended or is being cancelled.
-    #[error("the pipeline is not running")]
-    NotRunning,
+    /// Cancel of a pipeline that has ended.
+    #[error("the pipeline has ended already")]
+    Ended,
+    /// Cancel or reset of a pipeline that is being cancelled.
+    #[error("the pipeline is being cancelled; wait until what runs has ended")]
+    BeingCancelled,
     /// Reset of a subtree in which nothing has run.
     #[error("nothing to reset: everything below is pending")]
     NothingToReset,
@@ -97,10 +95,5 @@ impl Command {
     /// Adds the origin.
     pub fn by(self, actor: Actor) -> Asked {
         Asked { actor, command: self }
-    }
-
-    /// Makes the command that reports an attempt stopped on order.
-    pub fn stopped(fence: Fence, reason: KillReason) -> Self {
-        Self::AttemptFinished { fence, outcome: Outcome::Stopped { reason }, log_bytes: 0 }
     }
 }

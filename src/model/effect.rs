@@ -10,11 +10,6 @@ pub enum Effect {
         /// The leaf.
         node: NodeIndex,
     },
-    /// Take the leaf out of its work queue, if it is still there.
-    Withdraw {
-        /// The leaf.
-        node: NodeIndex,
-    },
     /// Hand the leaf to the worker.
     Start {
         /// The leaf.
@@ -29,6 +24,15 @@ pub enum Effect {
         /// Which attempt.
         fence: Fence,
         /// Who runs it.
+        worker: WorkerId,
+        /// What to report it as.
+        reason: KillReason,
+    },
+    /// End the whole worker: it did not end the attempt in time. The answer is an `AttemptFinished`.
+    Destroy {
+        /// The attempt to report as ended.
+        fence: Fence,
+        /// The worker.
         worker: WorkerId,
         /// What to report it as.
         reason: KillReason,

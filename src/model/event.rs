@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// The worker went away before the command began; the leaf is in its queue again.
     AttemptUnleased {
+        /// The leaf.
+        node: NodeIndex,
         /// Which attempt came to nothing.
         fence: Fence,
         /// What was seen.

@@ -1,0 +1,5 @@
+//! Examples and properties of the engine. Plain tests: no IO, no async.
+
+mod examples;
+mod harness;
+mod properties;
