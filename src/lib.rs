@@ -11,6 +11,8 @@ pub mod clock;
 
 // Floor 3: adapters; none imports another.
 pub mod executor;
+pub mod logs;
+pub mod store;
 pub mod worker;
 
 // Floor 4: where engine and adapters meet.

@@ -1,0 +1,9 @@
+//! Floor 3: what nodes print. Append-only files, one an attempt; knows no nodes, no states and no workers.
+
+mod file;
+mod keeper;
+mod reader;
+
+pub use file::{Chunk, Stream};
+pub use keeper::{Error, Logs};
+pub use reader::Reader;

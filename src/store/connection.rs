@@ -1,0 +1,216 @@
+//! The writer thread with group commit, and the readers. Knows no tables.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::{error::Error, migrations};
+
+/// How many writes at most share one commit.
+const BATCH: usize = 256;
+
+/// How many idle reading connections are kept.
+const READERS: usize = 4;
+
+type Completion = Box<dyn FnOnce(Result<(), Error>) + Send>;
+type Job = Box<dyn FnOnce(&Connection) -> Completion + Send>;
+
+/// A handle to the store; cheap to clone. The writer ends when the last handle is gone and all that waits is committed.
+#[derive(Clone)]
+pub struct Store {
+    writer: mpsc::Sender<Job>,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens the file, makes it when it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::Newer`] for a file of a later release, [`Error::Failed`] when it cannot be opened or written.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let mut connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A 202 to the forge is a promise: it must outlive a power cut.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        migrations::migrate(&mut connection)?;
+        connection.set_prepared_statement_cache_capacity(128);
+
+        let (writer, jobs) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_loop(&mut connection, &jobs))
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
+        Ok(Self { writer, readers: Arc::new(readers) })
+    }
+
+    /// Runs a closure in a transaction and returns when that is committed. A closure that fails changes nothing.
+    ///
+    /// # Errors
+    /// The closure's error, or [`Error::Failed`] when the commit fails.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = in_savepoint(connection, work);
+            Box::new(move |committed| {
+                // A caller that has gone away is no reason to fail the batch.
+                drop(answer.send(result.and_then(|value| committed.map(|()| value))));
+            })
+        });
+        self.writer.send(job).map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs a closure on a reading connection, off the async threads.
+    ///
+    /// # Errors
+    /// The closure's error, or [`Error::Failed`] when no connection can be had.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || {
+            let connection = readers.take()?;
+            let result = work(&connection);
+            readers.give_back(connection);
+            result
+        })
+        .await
+        .map_err(|_| Error::Closed)?
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, Error> {
+        if let Some(connection) = self.idle.lock().ok().and_then(|mut idle| idle.pop()) {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < READERS
+        {
+            idle.push(connection);
+        }
+    }
+}
+
+fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                tracing::error!(error = %error, "cannot begin a transaction");
+                // Dropping the job drops its answer: the caller sees `Closed` and nothing was done.
+                continue;
+            }
+        };
+        let mut completions = vec![first(&transaction)];
+        while completions.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            completions.push(job(&transaction));
+        }
+        let committed = transaction.commit().map_err(Error::from);
+        if let Err(error) = &committed {
+            tracing::error!(error = %error, "commit failed; nothing of the batch is kept");
+        }
+        for complete in completions {
+            complete(committed.clone());
+        }
+    }
+}
+
+/// Keeps one failing piece of work from spoiling the others that share its commit.
+fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    connection.prepare_cached("SAVEPOINT work")?.execute([])?;
+    match work(connection) {
+        Ok(value) => {
+            connection.prepare_cached("RELEASE work")?.execute([])?;
+            Ok(value)
+        }
+        Err(error) => {
+            connection.execute_batch("ROLLBACK TO work; RELEASE work")?;
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("conducto.db")).unwrap();
+        (directory, store)
+    }
+
+    fn count(connection: &Connection) -> Result<i64, Error> {
+        Ok(connection.query_row("SELECT count(*) FROM token", [], |row| row.get(0))?)
+    }
+
+    fn add(connection: &Connection, name: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO token(name, hash, scopes, created_at) VALUES (?1, ?2, '', 0)";
+        connection.execute(sql, rusqlite::params![name, name.as_bytes()])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_can_be_read() {
+        let (_directory, store) = open();
+        store.write(|connection| add(connection, "a")).await.unwrap();
+        assert!(matches!(store.write(|connection| add(connection, "a")).await, Err(Error::Conflict(_))));
+        assert_eq!(store.read(count).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_leaves_nothing_and_spoils_no_other() {
+        let (_directory, store) = open();
+        let write = |name: &'static str, fails: bool| {
+            store.write(move |connection| {
+                add(connection, name)?;
+                if fails { Err(Error::Conflict("on purpose".into())) } else { Ok(()) }
+            })
+        };
+        let (first, second, third) = tokio::join!(write("a", false), write("b", true), write("c", false));
+        assert!(first.is_ok() && second.is_err() && third.is_ok());
+        assert_eq!(store.read(count).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_later_release_is_refused() {
+        let (directory, store) = open();
+        drop(store);
+        let path = directory.path().join("conducto.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", 999).unwrap();
+        drop(connection);
+        assert!(matches!(Store::open(&path), Err(Error::Newer { found: 999, .. })));
+    }
+}

@@ -1,0 +1,227 @@
+//! The inbox: every webhook delivery, once, with what became of it.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    error::Error,
+    row::{micros, timestamp},
+};
+
+/// A verified delivery, as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The forge's id of the delivery; unchanged when it is delivered again.
+    pub guid: String,
+    /// Event name as the forge calls it.
+    pub event: String,
+    /// `action` of the payload, where it has one.
+    pub action: Option<String>,
+    /// `owner/name`, where the payload tells it.
+    pub repository: Option<String>,
+    /// Headers worth keeping, as JSON.
+    pub headers: String,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was dealt with as meant.
+    Done,
+    /// It starts nothing, and that is as it should be.
+    Ignored,
+    /// It should have started something and could not.
+    Failed,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Ignored => "ignored",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A delivery that is still to be dealt with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Position in the inbox.
+    pub seq: i64,
+    /// The forge's id of the delivery.
+    pub guid: String,
+    /// Event name.
+    pub event: String,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A delivery as shown to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Position in the inbox.
+    pub seq: i64,
+    /// The forge's id.
+    pub guid: String,
+    /// Event name.
+    pub event: String,
+    /// `owner/name`.
+    pub repository: Option<String>,
+    /// `new`, `done`, `ignored`, `failed`.
+    pub state: String,
+    /// What became of it, in words.
+    pub verdict: Option<String>,
+    /// Mistakes found on the way, rendered.
+    pub diagnostics: String,
+    /// Ids of the pipelines it started.
+    pub pipelines: Vec<String>,
+    /// How often it was delivered.
+    pub deliveries: u32,
+    /// When it first came.
+    pub received_at: Timestamp,
+}
+
+/// Stores a delivery. Returns whether it is new; a known one is only counted.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> Result<bool, Error> {
+    let mut known = connection
+        .prepare_cached("UPDATE inbox SET deliveries = deliveries + 1 WHERE source = 'github' AND guid = ?1")?;
+    if known.execute([&delivery.guid])? > 0 {
+        return Ok(false);
+    }
+    let body = zstd::encode_all(&delivery.body[..], 1).map_err(|error| Error::Failed(error.to_string()))?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO inbox(source, guid, event, action, repository, received_at, headers, body, next_at)
+         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)",
+    )?;
+    let NewDelivery { guid, event, action, repository, headers, body: _ } = delivery;
+    insert.execute(params![guid, event, action, repository, micros(now), headers, body])?;
+    Ok(true)
+}
+
+/// Returns the next delivery that is due, oldest first.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn next_due(connection: &Connection, now: Timestamp) -> Result<Option<Waiting>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, guid, event, body, attempts FROM inbox WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT 1",
+    )?;
+    let found = statement
+        .query_row([micros(now)], |row| {
+            let body: Vec<u8> = row.get(3)?;
+            Ok(Waiting { seq: row.get(0)?, guid: row.get(1)?, event: row.get(2)?, body, attempts: row.get(4)? })
+        })
+        .optional()?;
+    let Some(mut waiting) = found else { return Ok(None) };
+    waiting.body = zstd::decode_all(&waiting.body[..]).map_err(|error| Error::Unreadable(error.to_string()))?;
+    Ok(Some(waiting))
+}
+
+/// Returns when the next waiting delivery is due.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn next_due_at(connection: &Connection) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT min(next_at) FROM inbox WHERE state = 'new'";
+    let due: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    due.map(timestamp).transpose()
+}
+
+/// Writes down what became of a delivery.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn conclude(
+    connection: &Connection,
+    seq: i64,
+    verdict: Verdict,
+    words: &str,
+    diagnostics: &str,
+) -> Result<(), Error> {
+    let mut statement =
+        connection.prepare_cached("UPDATE inbox SET state = ?2, verdict = ?3, diagnostics = ?4 WHERE seq = ?1")?;
+    statement.execute(params![seq, verdict.word(), words, diagnostics])?;
+    Ok(())
+}
+
+/// Puts a delivery off: something it needs did not answer.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn postpone(connection: &Connection, seq: i64, until: Timestamp, words: &str) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE inbox SET attempts = attempts + 1, next_at = ?2, verdict = ?3 WHERE seq = ?1",
+        params![seq, micros(until), words],
+    )?;
+    Ok(())
+}
+
+/// Claims an event on the forge for a delivery. Returns the guid of the delivery that had it before, if there is one.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn claim_trigger(connection: &Connection, dedupe_key: &str, seq: i64) -> Result<Option<String>, Error> {
+    connection.execute(
+        "INSERT INTO trigger_seen(dedupe_key, inbox_seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![dedupe_key, seq],
+    )?;
+    let sql = "SELECT inbox.seq, guid FROM trigger_seen JOIN inbox ON inbox.seq = inbox_seq WHERE dedupe_key = ?1";
+    let (owner, guid): (i64, String) = connection.query_row(sql, [dedupe_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((owner != seq).then_some(guid))
+}
+
+/// Lists deliveries, newest first.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn list(connection: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<Delivery>, Error> {
+    let sql = format!("{SELECT} WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![before.unwrap_or(i64::MAX), limit], read_row)?;
+    rows.map(|row| finish(connection, row?)).collect()
+}
+
+/// Finds one delivery.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn find(connection: &Connection, guid: &str) -> Result<Option<Delivery>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE source = 'github' AND guid = ?1"))?;
+    let row = statement.query_row([guid], read_row).optional()?;
+    row.map(|row| finish(connection, row)).transpose()
+}
+
+const SELECT: &str =
+    "SELECT seq, guid, event, repository, state, verdict, diagnostics, deliveries, received_at FROM inbox";
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<(Delivery, i64)> {
+    let delivery = Delivery {
+        seq: row.get(0)?,
+        guid: row.get(1)?,
+        event: row.get(2)?,
+        repository: row.get(3)?,
+        state: row.get(4)?,
+        verdict: row.get(5)?,
+        diagnostics: row.get(6)?,
+        pipelines: Vec::new(),
+        deliveries: row.get(7)?,
+        received_at: Timestamp::UNIX_EPOCH,
+    };
+    Ok((delivery, row.get(8)?))
+}
+
+fn finish(connection: &Connection, (mut delivery, received): (Delivery, i64)) -> Result<Delivery, Error> {
+    delivery.received_at = timestamp(received)?;
+    let mut statement = connection.prepare_cached("SELECT id FROM pipeline WHERE inbox_seq = ?1 ORDER BY key")?;
+    let ids = statement.query_map([delivery.seq], |row| row.get(0))?;
+    delivery.pipelines = ids.collect::<Result<_, _>>()?;
+    Ok(delivery)
+}

@@ -1,0 +1,17 @@
+//! Floor 3: one SQLite file. Keeps what it is given, in transactions; knows no engine rule and no outside service.
+//!
+//! One thread owns the only writing connection and commits whatever waits together (one fsync for all); reads go to a few
+//! connections of their own.
+
+mod connection;
+mod error;
+pub mod inbox;
+mod migrations;
+pub mod outbox;
+pub mod pipelines;
+mod row;
+pub mod server;
+pub mod tokens;
+
+pub use connection::Store;
+pub use error::Error;
