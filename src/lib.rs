@@ -17,3 +17,9 @@ pub mod worker;
 
 // Floor 4: where engine and adapters meet.
 pub mod dispatch;
+
+// Floor 5: the doors.
+pub mod settings;
+
+#[cfg(test)]
+mod checked_in;

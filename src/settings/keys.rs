@@ -1,0 +1,300 @@
+//! Every setting there is, as one table: name, kind, default, explanation, and the field it fills. Knows no source of values.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use super::values::{Anonymous, ExecutorChoice, LogFormat, Network, Settings, Slots};
+use crate::model::parse_duration;
+
+/// What the value of a setting looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A text that is never shown; `<key>_file` names a file that holds it.
+    Secret,
+    /// `true` or `false`.
+    Switch,
+    /// A length of time, as in `90s`.
+    Duration,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number, or the word `auto`.
+    CountOrAuto,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Name with its section: `github.token`.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// Default as TOML; nothing when the setting is unset by default.
+    pub default: Option<&'static str>,
+    /// What an unset value could be set to, as TOML.
+    pub example: &'static str,
+    /// Explanation for people.
+    pub doc: &'static str,
+    set: fn(&mut Settings, &str) -> Result<(), String>,
+}
+
+impl Key {
+    /// Returns the environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("CONDUCTO_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// Returns the section (empty for the top level) and the name in it.
+    pub fn split(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+
+    /// Reads the value into its field.
+    pub(super) fn apply(&self, settings: &mut Settings, text: &str) -> Result<(), String> {
+        if let Kind::Choice(words) = self.kind
+            && !words.contains(&text)
+        {
+            return Err(format!("expected one of {}", words.join(", ")));
+        }
+        (self.set)(settings, text)
+    }
+}
+
+macro_rules! keys {
+    ($($name:literal, $kind:expr, $default:expr, $example:literal, $doc:literal, $set:expr;)*) => {
+        /// All settings, in the order of `config/conducto.toml`.
+        pub const KEYS: &[Key] = &[$(Key { name: $name, kind: $kind, default: $default, example: $example, doc: $doc, set: $set }),*];
+    };
+}
+
+keys! {
+    "listen", Kind::Text, Some("\"127.0.0.1:8080\""), "",
+    "Address and port the server listens on. Port 0 lets the system choose.",
+    |s, text| put(&mut s.listen, address(text));
+
+    "public_url", Kind::Text, None, "\"https://ci.example.org\"",
+    "How people reach this server; commit statuses and messages link to it. Unset: http:// and `listen`.",
+    |s, text| put(&mut s.public_url, url(text).map(Some));
+
+    "base_dir", Kind::Text, Some("\"~/.conducto\""), "",
+    "The one directory that holds everything: database, logs, data, mirrors. `~` is the home folder.",
+    |s, text| put(&mut s.base_dir, path(text));
+
+    "organisation", Kind::Text, Some("\"conducto\""), "",
+    "Name of the organisation that this server is; part of the profile id.",
+    |s, text| put(&mut s.organisation, filled(text));
+
+    "user", Kind::Text, None, "\"me@example.org\"",
+    "Login or e-mail address that owns the profile. Unset: the login the process runs under. Only the first start uses it.",
+    |s, text| put(&mut s.user, filled(text));
+
+    "executor", Kind::Choice(&["auto", "docker", "process"]), Some("\"auto\""), "",
+    "Where nodes run: \"docker\", \"process\" (plain processes on this machine: NO isolation), or \"auto\" (Docker; processes\nonly with `allow_process`).",
+    |s, text| {
+        s.executor = match text {
+            "docker" => ExecutorChoice::Docker,
+            "process" => ExecutorChoice::Process,
+            _ => ExecutorChoice::Auto,
+        };
+        Ok(())
+    };
+
+    "allow_process", Kind::Switch, Some("false"), "",
+    "Whether `executor = \"auto\"` may fall back to plain processes where there is no Docker.",
+    |s, text| put(&mut s.allow_process, switch(text));
+
+    "github.webhook_secret", Kind::Secret, None, "\"…\"",
+    "Secret of the webhook, as typed into GitHub. Without it every delivery is refused.\nEach secret can come from a file instead: `webhook_secret_file = \"/run/secrets/webhook\"`.",
+    |s, text| put(&mut s.github.webhook_secret, secret(text));
+
+    "github.webhook_secret_previous", Kind::Secret, None, "\"…\"",
+    "The secret before it: accepted as well, so that a rotation loses nothing.",
+    |s, text| put(&mut s.github.webhook_secret_previous, secret(text));
+
+    "github.token", Kind::Secret, None, "\"…\"",
+    "Token for commit statuses and for fetching private repositories.",
+    |s, text| put(&mut s.github.token, secret(text));
+
+    "github.api_url", Kind::Text, Some("\"https://api.github.com\""), "",
+    "Base address of GitHub's REST API. GitHub Enterprise: https://HOST/api/v3",
+    |s, text| put(&mut s.github.api_url, url(text));
+
+    "github.git_url", Kind::Text, Some("\"https://github.com\""), "",
+    "Base address for fetches; `/owner/name.git` is added.",
+    |s, text| put(&mut s.github.git_url, url(text));
+
+    "github.host", Kind::Text, Some("\"github.com\""), "",
+    "Host name under which repositories are known.",
+    |s, text| put(&mut s.github.host, filled(text));
+
+    "slack.bot_token", Kind::Secret, None, "\"xoxb-…\"",
+    "Token of a Slack bot with chat:write: one message a pipeline, edited in place.",
+    |s, text| put(&mut s.slack.bot_token, secret(text));
+
+    "slack.webhook_url", Kind::Secret, None, "\"https://hooks.slack.com/services/…\"",
+    "Incoming webhook, for a workspace without a bot: one message when a pipeline ends.",
+    |s, text| put(&mut s.slack.webhook_url, secret(text));
+
+    "slack.api_url", Kind::Text, Some("\"https://slack.com/api\""), "",
+    "Base address of Slack's Web API.",
+    |s, text| put(&mut s.slack.api_url, url(text));
+
+    "slack.channel", Kind::Text, None, "\"#builds\"",
+    "Channel for pipelines whose section of conducto.cfg names none. Unset: those send no message.",
+    |s, text| put(&mut s.slack.channel, filled(text).map(Some));
+
+    "containers.network_range", Kind::Text, Some("\"10.213.0.0/16\""), "",
+    "Addresses from which each pipeline gets a network of 16. Choose a range your network does not use.",
+    |s, text| put(&mut s.containers.network_range, network(text));
+
+    "containers.slots", Kind::CountOrAuto, Some("\"auto\""), "",
+    "How many workers may live at once: a number, or \"auto\" for one a processor.",
+    |s, text| put(&mut s.containers.slots, slots(text));
+
+    "containers.idle_timeout", Kind::Duration, Some("\"10s\""), "",
+    "How long a worker without work is kept for the next node of its pipeline.",
+    |s, text| put(&mut s.containers.idle_timeout, duration(text));
+
+    "containers.docker_socket", Kind::Text, Some("\"/var/run/docker.sock\""), "",
+    "Socket of the Docker engine.",
+    |s, text| put(&mut s.containers.docker_socket, path(text));
+
+    "containers.default_image", Kind::Text, Some("\"debian:stable-slim\""), "",
+    "Image of nodes for which the pipeline names none.",
+    |s, text| put(&mut s.containers.default_image, filled(text));
+
+    "git.fetch_timeout", Kind::Duration, Some("\"2m\""), "",
+    "Longest time one fetch may take.",
+    |s, text| put(&mut s.git.fetch_timeout, duration(text));
+
+    "auth.anonymous", Kind::Choice(&["none", "read"]), Some("\"none\""), "",
+    "What people without a token may do: \"none\", or \"read\" to look at everything, logs included.",
+    |s, text| {
+        s.auth.anonymous = if text == "read" { Anonymous::Read } else { Anonymous::None };
+        Ok(())
+    };
+
+    "log.filter", Kind::Text, Some("\"info\""), "",
+    "What the server's own log says: error, warn, info, debug, trace, or directives as in \"info,conducto::git=debug\".",
+    |s, text| put(&mut s.log.filter, log_filter(text));
+
+    "log.format", Kind::Choice(&["auto", "text", "json"]), Some("\"auto\""), "",
+    "Form of its lines: \"text\", \"json\", or \"auto\" (text on a terminal, JSON elsewhere).",
+    |s, text| {
+        s.log.format = match text {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => LogFormat::Auto,
+        };
+        Ok(())
+    };
+}
+
+fn put<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *field = value?;
+    Ok(())
+}
+
+fn filled(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it may not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn secret(text: &str) -> Result<Option<SecretString>, String> {
+    if text.is_empty() { Err("it may not be empty".to_owned()) } else { Ok(Some(SecretString::from(text))) }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || "@?#".contains(c)) => {
+            Ok(trimmed.to_owned())
+        }
+        _ => Err("expected http:// or https:// and a host, without user name, query or fragment".to_owned()),
+    }
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(filled(text)?);
+    if path.is_absolute() || path.starts_with("~") { Ok(path) } else { Err("expected an absolute path".to_owned()) }
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "expected true or false".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    let wrong = || "expected an IPv4 range of /8 to /28, as in 10.213.0.0/16".to_owned();
+    let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+    let network =
+        Network { address: address.parse().map_err(|_| wrong())?, prefix: prefix.parse().map_err(|_| wrong())? };
+    if !(8..=28).contains(&network.prefix) {
+        return Err(wrong());
+    }
+    if u32::from(network.address) << network.prefix != 0 {
+        return Err(format!("`{}` is not the first address of a /{}", network.address, network.prefix));
+    }
+    Ok(network)
+}
+
+fn slots(text: &str) -> Result<Slots, String> {
+    match text {
+        "auto" => Ok(Slots::Auto),
+        _ => text.parse().map(Slots::Count).map_err(|_| "expected a number from 1, or \"auto\"".to_owned()),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => filled(text),
+        Err(error) => Err(format!("not a log filter: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("listen", "localhost", "expected an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080")]
+    #[case("executor", "podman", "expected one of auto, docker, process")]
+    #[case(
+        "public_url",
+        "ci.example.org",
+        "expected http:// or https:// and a host, without user name, query or fragment"
+    )]
+    #[case("base_dir", "data", "expected an absolute path")]
+    #[case("containers.network_range", "10.213.7.0/16", "`10.213.7.0` is not the first address of a /16")]
+    #[case("containers.network_range", "10.0.0.0/30", "expected an IPv4 range of /8 to /28, as in 10.213.0.0/16")]
+    #[case("containers.slots", "0", "expected a number from 1, or \"auto\"")]
+    #[case("git.fetch_timeout", "30", "`30` has no unit; write for example `30s`, `10m` or `1h30m`")]
+    fn wrong_values_say_what_is_expected(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
+        let key = KEYS.iter().find(|key| key.name == name).unwrap();
+        assert_eq!(key.apply(&mut Settings::default(), value), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn no_two_settings_share_an_environment_variable() {
+        let mut variables: Vec<_> = KEYS.iter().map(Key::variable).collect();
+        variables.sort();
+        variables.dedup();
+        assert_eq!(variables.len(), KEYS.len());
+    }
+
+    #[test]
+    fn addresses_lose_the_slash_at_their_end() {
+        assert_eq!(url("https://ci.example.org/sub/"), Ok("https://ci.example.org/sub".to_owned()));
+    }
+}

@@ -1,0 +1,241 @@
+//! Where things lie on the disk: the documented layout of the base directory. Knows names and permissions, not contents.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use md5::{Digest as _, Md5};
+
+use crate::model::PipelineId;
+
+/// Why the base directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare `{}`", path.display())]
+pub struct LayoutError {
+    /// What could not be read or made.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The paths inside one base directory.
+///
+/// ```text
+/// config                              [general] default = <profile id>
+/// <profile id>/config                 [general] url, org_id, email
+/// <profile id>/data/                  user data
+/// <profile id>/pipelines/<id>/data/   pipeline data
+/// server/                             database and lock (private)
+/// mirrors/ logs/ bin/ run/            repositories, logs, the worker's binary, its sockets
+/// admin-token  server.json            token and address for the command line
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    base: PathBuf,
+    profile: String,
+    organisation: String,
+    user: String,
+}
+
+/// Computes a profile's id: the first eight hexadecimal digits of the MD5 of `<url>|<organisation>|<login or e-mail>`.
+pub fn profile_id(url: &str, organisation: &str, user: &str) -> String {
+    let digest = Md5::digest(format!("{url}|{organisation}|{user}"));
+    hex::encode(&digest[..4])
+}
+
+impl Layout {
+    /// Finds the layout of a base directory: its default profile if it has one, else the one that these names make.
+    ///
+    /// The default wins so that a renamed organisation, or a start under another login, does not lose sight of the data.
+    pub fn find(base: &Path, organisation: &str, user: &str) -> Self {
+        let kept = fs::read_to_string(base.join("config")).ok().and_then(|text| default_profile(&text));
+        Self {
+            base: base.to_owned(),
+            profile: kept.unwrap_or_else(|| profile_id("local", organisation, user)),
+            organisation: organisation.to_owned(),
+            user: user.to_owned(),
+        }
+    }
+
+    /// Makes whatever of the layout does not exist yet. Idempotent.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the path that could not be made.
+    pub fn create(&self) -> Result<(), LayoutError> {
+        for directory in [
+            self.base.clone(),
+            self.profile_dir(),
+            self.user_data(),
+            self.pipelines(),
+            self.server_dir(),
+            self.mirrors(),
+            self.logs(),
+            self.bin(),
+            self.run(),
+        ] {
+            make_private(&directory)?;
+        }
+        let Self { organisation, user, profile, .. } = self;
+        let profile_text = format!("[general]\nurl = local\norg_id = {organisation}\nemail = {user}\n");
+        write_if_absent(&self.profile_dir().join("config"), &profile_text)?;
+        write_if_absent(&self.base.join("config"), &format!("[general]\ndefault = {profile}\n"))
+    }
+
+    /// Returns the base directory.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Returns the profile's id.
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Returns the profile's directory.
+    pub fn profile_dir(&self) -> PathBuf {
+        self.base.join(&self.profile)
+    }
+
+    /// Returns the folder behind `/conducto/data/user`.
+    pub fn user_data(&self) -> PathBuf {
+        self.profile_dir().join("data")
+    }
+
+    /// Returns the folder of all pipelines.
+    pub fn pipelines(&self) -> PathBuf {
+        self.profile_dir().join("pipelines")
+    }
+
+    /// Returns the folder behind `/conducto/data/pipeline` of one pipeline.
+    pub fn pipeline_data(&self, id: &PipelineId) -> PathBuf {
+        self.pipelines().join(id.as_str()).join("data")
+    }
+
+    /// Makes the folders of one pipeline. Idempotent.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the path that could not be made.
+    pub fn create_pipeline(&self, id: &PipelineId) -> Result<(), LayoutError> {
+        make_private(&self.pipeline_data(id))
+    }
+
+    /// Returns the private directory of the server.
+    pub fn server_dir(&self) -> PathBuf {
+        self.base.join("server")
+    }
+
+    /// Returns the one SQLite file.
+    pub fn database(&self) -> PathBuf {
+        self.server_dir().join("conducto.db")
+    }
+
+    /// Returns the file that is locked by the server that uses this directory.
+    pub fn lock(&self) -> PathBuf {
+        self.server_dir().join("server.lock")
+    }
+
+    /// Returns the folder of bare repositories.
+    pub fn mirrors(&self) -> PathBuf {
+        self.base.join("mirrors")
+    }
+
+    /// Returns the folder of logs.
+    pub fn logs(&self) -> PathBuf {
+        self.base.join("logs")
+    }
+
+    /// Returns the folder of the binaries that are mounted into containers.
+    pub fn bin(&self) -> PathBuf {
+        self.base.join("bin")
+    }
+
+    /// Returns the folder of the workers' sockets.
+    pub fn run(&self) -> PathBuf {
+        self.base.join("run")
+    }
+
+    /// Returns the file with the admin's token.
+    pub fn admin_token(&self) -> PathBuf {
+        self.base.join("admin-token")
+    }
+
+    /// Returns the file in which a running server says where it listens.
+    pub fn server_file(&self) -> PathBuf {
+        self.base.join("server.json")
+    }
+}
+
+fn default_profile(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("default")?.trim_start().strip_prefix('='))?;
+    let id = line.trim();
+    // It becomes a path: only what `profile_id` can make is believed.
+    let fits = id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fits.then(|| id.to_owned())
+}
+
+fn make_private(path: &Path) -> Result<(), LayoutError> {
+    let failed = |source| LayoutError { path: path.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+}
+
+fn write_if_absent(path: &Path, text: &str) -> Result<(), LayoutError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let failed = |source| LayoutError { path: path.to_owned(), source };
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&draft, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn profile_ids_follow_the_documented_rule() {
+        // printf '%s' 'local|acme|ada@example.org' | md5sum
+        assert_eq!(profile_id("local", "acme", "ada@example.org"), "8d9b08da");
+    }
+
+    #[test]
+    fn the_first_use_makes_the_documented_layout_and_keeps_it_private() {
+        let home = tempfile::tempdir().unwrap();
+        let base = home.path().join(".conducto");
+        let layout = Layout::find(&base, "acme", "ada");
+        layout.create().unwrap();
+        let pipeline = PipelineId::parse("abc-def").unwrap();
+        layout.create_pipeline(&pipeline).unwrap();
+
+        let profile = layout.profile();
+        assert_eq!(fs::read_to_string(base.join("config")).unwrap(), format!("[general]\ndefault = {profile}\n"));
+        let config = fs::read_to_string(base.join(profile).join("config")).unwrap();
+        assert_eq!(config, "[general]\nurl = local\norg_id = acme\nemail = ada\n");
+        assert!(base.join(profile).join("data").is_dir());
+        assert!(base.join(profile).join("pipelines/abc-def/data").is_dir());
+        assert_eq!(fs::metadata(&base).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(base.join("config")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_existing_default_profile_is_kept_when_names_change() {
+        let base = tempfile::tempdir().unwrap();
+        let first = Layout::find(base.path(), "acme", "ada");
+        first.create().unwrap();
+        assert_eq!(Layout::find(base.path(), "renamed", "root").profile(), first.profile());
+    }
+
+    #[test]
+    fn a_default_that_is_no_profile_id_is_not_believed() {
+        assert_eq!(default_profile("[general]\ndefault = ../../etc\n"), None);
+        assert_eq!(default_profile("[general]\ndefault=0a1b2c3d\n"), Some("0a1b2c3d".to_owned()));
+    }
+}

@@ -1,0 +1,115 @@
+//! What is published about the settings: the commented example file and its JSON Schema, both made from the table of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{KEYS, Key, Kind};
+
+/// Writes `config/conducto.toml`: every setting with its explanation and default.
+pub fn example_file() -> String {
+    let mut text = String::from(
+        "# Settings of `conducto serve`, each with its default. Where a value is looked for, later places win:\n\
+         # this file, the environment (CONDUCTO_LISTEN, CONDUCTO_GITHUB_TOKEN, …), the command line.\n\
+         # The file is `--config FILE`, else /etc/conducto/conducto.toml, else <base_dir>/conducto.toml.\n",
+    );
+    let mut current = "";
+    for key in KEYS {
+        let (section, name) = key.split();
+        if section != current {
+            text.push_str(&format!("\n[{section}]\n"));
+            current = section;
+        } else {
+            text.push('\n');
+        }
+        for line in key.doc.lines() {
+            text.push_str(&format!("# {line}\n"));
+        }
+        match key.default {
+            Some(default) => text.push_str(&format!("{name} = {default}\n")),
+            None => text.push_str(&format!("# {name} = {}\n", key.example)),
+        }
+    }
+    text
+}
+
+/// Writes the JSON Schema of the settings file, `config/settings.schema.json`.
+pub fn schema() -> String {
+    let mut top = Map::new();
+    for key in KEYS {
+        let (section, name) = key.split();
+        let properties = if section.is_empty() {
+            &mut top
+        } else {
+            let table = top
+                .entry(section)
+                .or_insert_with(|| json!({"type": "object", "additionalProperties": false, "properties": {}}));
+            table["properties"].as_object_mut().expect("a table was just made with properties")
+        };
+        properties.insert(name.to_owned(), property(key));
+        if key.kind == Kind::Secret {
+            let doc = format!("Path of a file that holds `{name}`.");
+            properties.insert(format!("{name}_file"), json!({"description": doc, "type": "string"}));
+        }
+    }
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of conducto serve",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": top,
+    });
+    let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value prints");
+    text.push('\n');
+    text
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = Map::new();
+    property.insert("description".to_owned(), key.doc.replace('\n', " ").into());
+    let words = match key.kind {
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::CountOrAuto => json!({"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}),
+        Kind::Choice(words) => json!({"enum": words}),
+        Kind::Text | Kind::Secret | Kind::Duration => json!({"type": "string"}),
+    };
+    if let Value::Object(words) = words {
+        property.extend(words);
+    }
+    if let Some(default) = key.default {
+        let value = match default.parse() {
+            Ok(flag) => Value::Bool(flag),
+            Err(_) => default.trim_matches('"').into(),
+        };
+        property.insert("default".to_owned(), value);
+    }
+    Value::Object(property)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checked_in,
+        settings::{Settings, Sources, load},
+    };
+
+    #[test]
+    fn the_example_file_is_current() {
+        checked_in::assert_current("config/conducto.toml", &example_file());
+    }
+
+    #[test]
+    fn the_schema_is_current() {
+        checked_in::assert_current("config/settings.schema.json", &schema());
+    }
+
+    #[test]
+    fn the_example_file_says_what_the_defaults_are() {
+        let file = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/config/conducto.toml").into());
+        let environment = [("HOME".to_owned(), "/home/ada".to_owned())].into();
+        let sources = Sources { file, environment, flags: vec![] };
+        let read = load(&sources).unwrap();
+        let base_dir = "/home/ada/.conducto".into();
+        let expected = Settings { base_dir, user: "conducto".to_owned(), ..Settings::default() };
+        assert_eq!(format!("{read:#?}"), format!("{expected:#?}"));
+    }
+}
