@@ -19,6 +19,7 @@ pub mod worker;
 pub mod dispatch;
 
 // Floor 5: the doors.
+pub mod present;
 pub mod settings;
 
 #[cfg(test)]

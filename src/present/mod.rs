@@ -1,0 +1,13 @@
+//! Floor 5: how things are put into words: glyphs, durations, the tree as text. Knows neither terminals nor HTML.
+
+mod diagnostics;
+#[cfg(test)]
+pub(crate) mod sample;
+mod state;
+mod strip;
+mod tree;
+
+pub use diagnostics::render_diagnostics;
+pub use state::{attempt_outcome, counts_words, glyph, headline, took};
+pub use strip::{plain_text, tail};
+pub use tree::{Row, failures, rows, tree_text};

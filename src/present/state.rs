@@ -1,0 +1,58 @@
+//! States, counts and times in the words and glyphs people see. Every state has its own shape; colour is added elsewhere.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    dispatch::view::{AttemptView, PipelineSummary},
+    model::{Counts, Ending, State, format_duration},
+};
+
+/// Returns the glyph of a state.
+pub fn glyph(state: State) -> &'static str {
+    match state {
+        State::Pending => "○",
+        State::Queued => "◷",
+        State::Running => "▶",
+        State::Done => "✓",
+        State::Error => "✗",
+        State::Killed => "■",
+    }
+}
+
+/// Writes counts as `P4 R2 D10 E1`, without those that are zero.
+pub fn counts_words(counts: &Counts) -> String {
+    let part = |state: State| (counts.of(state) > 0).then(|| format!("{}{}", state.letter(), counts.of(state)));
+    State::ALL.into_iter().filter_map(part).collect::<Vec<_>>().join(" ")
+}
+
+/// Says in one line where a pipeline stands: `failed: /test (exit 1)`, `running: 3 of 7 nodes have ended`.
+pub fn headline(pipeline: &PipelineSummary) -> String {
+    let total = pipeline.counts.total();
+    match (pipeline.ending, &pipeline.cause) {
+        (Some(Ending::Done), _) => format!("done: {total} of {total} nodes"),
+        (Some(_), Some(cause)) => cause.clone(),
+        (Some(Ending::Failed), None) => format!("failed: {} of {total} nodes", pipeline.counts.failed()),
+        (Some(Ending::Cancelled), None) => "cancelled".to_owned(),
+        (Some(Ending::Infrastructure), None) => "ended by trouble below the commands".to_owned(),
+        (None, _) => {
+            let failed = match pipeline.counts.failed() {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
+            format!("{}: {} of {total} nodes have ended{failed}", pipeline.state, pipeline.counts.finished())
+        }
+    }
+}
+
+/// Returns how long something took, or has taken until now; nothing before its start.
+pub fn took(started: Option<Timestamp>, finished: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let span = finished.unwrap_or(now).duration_since(started?);
+    Some(format_duration(Duration::try_from(span).unwrap_or_default()))
+}
+
+/// Says how an attempt ended, or what it does now.
+pub fn attempt_outcome(attempt: &AttemptView) -> String {
+    attempt.outcome.clone().unwrap_or_else(|| attempt.state.to_string())
+}

@@ -1,0 +1,140 @@
+//! The tree of a pipeline as rows of text. Knows no colour: callers paint the rows.
+
+use jiff::Timestamp;
+
+use super::state::{attempt_outcome, counts_words, glyph, took};
+use crate::dispatch::view::{NodeView, PipelineView};
+
+/// One node, ready to be printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Lines that lead from the parent: `│ ├ `.
+    pub guide: String,
+    /// The node.
+    pub node: &'a NodeView,
+    /// How long it took, or has taken.
+    pub took: Option<String>,
+    /// Counts of a group; cause, reason for waiting and number of attempts of a leaf.
+    pub details: String,
+}
+
+/// Lays out the whole tree.
+pub fn rows(pipeline: &PipelineView, now: Timestamp) -> Vec<Row<'_>> {
+    let nodes = &pipeline.nodes;
+    // For each depth: whether the node last seen there has a sibling below.
+    let mut open: Vec<bool> = Vec::new();
+    let mut rows = Vec::with_capacity(nodes.len());
+    for (at, node) in nodes.iter().enumerate() {
+        open.truncate(node.depth);
+        let more = has_later_sibling(nodes, at);
+        let mut guide = String::new();
+        for line in open.iter().skip(1) {
+            guide.push_str(if *line { "│ " } else { "  " });
+        }
+        if node.depth > 0 {
+            guide.push_str(if more { "├ " } else { "└ " });
+        }
+        open.push(more);
+        rows.push(Row { guide, node, took: duration(pipeline, at, now), details: details(node) });
+    }
+    rows
+}
+
+/// Returns the leaves that failed, in the order of the tree.
+pub fn failures(pipeline: &PipelineView) -> impl Iterator<Item = &NodeView> {
+    pipeline.nodes.iter().filter(|node| node.kind == "exec" && node.state.is_failed())
+}
+
+/// Draws the tree as lines without colour.
+pub fn tree_text(pipeline: &PipelineView, now: Timestamp) -> String {
+    let rows = rows(pipeline, now);
+    let width = rows.iter().map(Row::name_width).max().unwrap_or(0);
+    let mut text = String::new();
+    for row in rows {
+        let pad = width - row.name_width();
+        let line = format!(
+            "{}{} {}{:pad$}  {:<7}  {:>7}  {}",
+            row.guide,
+            glyph(row.node.state),
+            row.node.name,
+            "",
+            row.node.state.word(),
+            row.took.as_deref().unwrap_or(""),
+            row.details,
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+impl Row<'_> {
+    /// Returns the number of characters that guide and name take.
+    pub fn name_width(&self) -> usize {
+        self.guide.chars().count() + self.node.name.chars().count()
+    }
+}
+
+fn has_later_sibling(nodes: &[NodeView], at: usize) -> bool {
+    let depth = nodes[at].depth;
+    nodes[at + 1..].iter().take_while(|node| node.depth >= depth).any(|node| node.depth == depth)
+}
+
+/// A leaf's time is that of its last attempt; a group's runs from the first start to the last end below it.
+fn duration(pipeline: &PipelineView, at: usize, now: Timestamp) -> Option<String> {
+    let node = &pipeline.nodes[at];
+    if node.kind == "exec" {
+        let last = node.attempts.last()?;
+        return if node.state.is_finished() || last.finished_at.is_none() {
+            took(last.started_at, last.finished_at, now)
+        } else {
+            None
+        };
+    }
+    let below = pipeline.nodes[at + 1..].iter().take_while(|other| other.depth > node.depth);
+    let attempts: Vec<_> = below.filter_map(|leaf| leaf.attempts.last()).collect();
+    let started = attempts.iter().filter_map(|attempt| attempt.started_at).min()?;
+    let finished = match node.state.is_finished() {
+        true => attempts.iter().filter_map(|attempt| attempt.finished_at).max(),
+        false => None,
+    };
+    took(Some(started), finished, now)
+}
+
+fn details(node: &NodeView) -> String {
+    if node.kind != "exec" {
+        return counts_words(&node.counts);
+    }
+    let mut parts = Vec::new();
+    if node.state.is_failed() {
+        let outcome = node.cause.clone().or_else(|| node.attempts.last().map(attempt_outcome));
+        parts.extend(outcome);
+    } else if !node.state.is_finished() {
+        parts.extend(node.waits_for.clone());
+    }
+    if node.attempts.len() > 1 {
+        parts.push(format!("attempt {}", node.attempts.len()));
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::present::sample;
+
+    #[test]
+    fn the_tree_is_drawn_with_glyphs_words_times_and_causes() {
+        let pipeline = sample::failed_pipeline();
+        let now = pipeline.summary.created_at;
+        insta::assert_snapshot!(tree_text(&pipeline, now), @"
+        ✗ /                 error      1m33s  P1 D2 E1 K1
+        ├ ✓ install         done        2.0s
+        ├ ✗ checks          error      1m30s  D1 E1 K1
+        │ ├ ✓ lint & style  done        1.0s
+        │ ├ ✗ unit          error      34.0s  exit 1 · attempt 2
+        │ └ ■ slow          killed     1m30s  max_time exceeded
+        └ ○ deploy          pending           stopped by the error of /checks
+        ");
+    }
+}
