@@ -18,9 +18,13 @@ pub mod worker;
 // Floor 4: where engine and adapters meet.
 pub mod dispatch;
 
-// Floor 5: the doors.
+// Floor 5: what the doors are made of.
 pub mod present;
 pub mod settings;
+
+// Floor 6: the doors.
+pub mod cli;
+pub mod serve;
 
 #[cfg(test)]
 mod checked_in;

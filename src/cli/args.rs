@@ -1,0 +1,63 @@
+//! What can be typed: verbs, flags, environment. Knows nothing of what the verbs do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{cancel, deliveries, health, list, logs, reset, serve, show};
+
+/// Self-hosted CI/CD: a pipeline is a tree, every attempt is kept
+#[derive(Debug, Parser)]
+#[command(name = "conducto", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(display_order = 900, help = "When to use colour: auto, always, never")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the server
+    Serve(serve::Serve),
+    /// List pipelines, newest first
+    List(list::List),
+    /// Draw a pipeline's tree, and the end of the log of what failed
+    Show(show::Show),
+    /// Print a node's log
+    Logs(logs::Logs),
+    /// Stop a pipeline: no further starts, and end what runs
+    Cancel(cancel::Cancel),
+    /// Run a node and all below it again, and go on from there
+    Reset(reset::Reset),
+    /// List webhook deliveries and what became of them
+    Deliveries(deliveries::Deliveries),
+    /// Ask whether the server is well
+    Health(health::Health),
+}
+
+/// Where the server is and who asks; the same for every client verb.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Remote {
+    /// Address of the server [default: the one running on this machine]
+    #[arg(long, env = "CONDUCTO_SERVER", value_name = "URL", hide_env_values = true)]
+    pub(crate) server: Option<String>,
+    /// API token [default: the admin's, for the server on this machine]
+    #[arg(long, env = "CONDUCTO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Settings file, to find the base directory
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) config: Option<PathBuf>,
+}

@@ -1,0 +1,156 @@
+//! Speaks the HTTP API of a server for the client verbs. Knows addresses and errors, not what the answers mean.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use reqwest::{Method, Response, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    args::Remote,
+    failure::Failure,
+    place::{self, Target},
+};
+
+/// A server's API.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    target: Target,
+}
+
+/// The body of an error, RFC 9457.
+#[derive(Debug, Deserialize)]
+struct Problem {
+    title: String,
+    detail: Option<String>,
+}
+
+impl Client {
+    /// Finds the server.
+    pub(crate) fn new(remote: &Remote) -> Result<Self, Failure> {
+        let layout = place::layout(remote.config.as_deref(), &place::environment());
+        let target = place::target(remote, layout.as_ref()).ok_or_else(|| {
+            Failure::unreachable(anyhow!("no server runs on this machine"))
+                .help("start one with `conducto serve`, or name one with --server URL")
+        })?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .user_agent(concat!("conducto/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("cannot prepare an HTTP client")?;
+        Ok(Self { http, target })
+    }
+
+    /// Returns the address of the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.target.url
+    }
+
+    /// Asks for an answer in JSON.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read(self.send(Method::GET, path, &[], Some(Duration::from_secs(30))).await?).await
+    }
+
+    /// Asks for something to be done.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, key: Option<&str>) -> Result<T, Failure> {
+        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        read(self.send(Method::POST, path, &headers, Some(Duration::from_secs(30))).await?).await
+    }
+
+    /// Asks for an answer that may go on for ever.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Response, Failure> {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    /// Asks whether the server is well; a server that says "no" is no error.
+    pub(crate) async fn health(&self) -> Result<serde_json::Value, Failure> {
+        let url = format!("{}/healthz", self.target.url);
+        let request = self.http.get(&url).timeout(Duration::from_secs(10));
+        read(request.send().await.map_err(|error| self.lost(error))?).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        timeout: Option<Duration>,
+    ) -> Result<Response, Failure> {
+        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.target.url));
+        if let Some(token) = &self.target.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.map_err(|error| self.lost(error))?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Failure {
+        if error.is_builder() {
+            return Failure::usage(anyhow!("`{}` is not the address of a server", self.target.url));
+        }
+        let error = anyhow::Error::new(error.without_url()).context(format!("cannot reach {}", self.target.url));
+        Failure::unreachable(error).help("is the server running? `conducto serve` starts one")
+    }
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let bytes = response.bytes().await.map_err(|error| Failure::unreachable(error.without_url()))?;
+    serde_json::from_slice(&bytes).context("the server's answer is not understood").map_err(Failure::new)
+}
+
+async fn refused(response: Response) -> Failure {
+    let status = response.status();
+    let bytes = response.bytes().await.unwrap_or_default();
+    let message = match serde_json::from_slice::<Problem>(&bytes) {
+        Ok(Problem { title, detail: Some(detail) }) => format!("{title}: {detail}"),
+        Ok(Problem { title, detail: None }) => title,
+        Err(_) => format!("the server answered {status}"),
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            Failure::usage(anyhow!(message)).help("give a token with --token or CONDUCTO_TOKEN")
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            Failure::unreachable(anyhow!(message))
+        }
+        _ => Failure::new(anyhow!(message)),
+    }
+}
+
+/// Writes a text as one part of a path or query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Writes a node's path as it stands in addresses: without the first slash, each part encoded; the root is `-`.
+pub(crate) fn encode_node(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => "-".to_owned(),
+        path => path.split('/').map(encode).collect::<Vec<_>>().join("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_paths_keep_their_slashes_in_addresses() {
+        assert_eq!(encode_node("/checks/lint & style"), "checks/lint%20%26%20style");
+        assert_eq!(encode_node("checks"), "checks");
+        assert_eq!(encode_node("/"), "-");
+    }
+}

@@ -1,0 +1,111 @@
+//! The only way to the terminal: results to standard output, remarks and errors to standard error, colour where wanted.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anstyle::{AnsiColor, Color as Ansi, Style};
+use anyhow::Error;
+
+use super::{args::Color, failure::Failure};
+use crate::model::State;
+
+/// Prints what verbs have to say.
+pub(crate) struct Printer {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    is_coloured: bool,
+}
+
+impl Printer {
+    /// Makes the printer of this process. `environment` tells whether the user wants no colour.
+    pub(crate) fn new(color: Color, environment: &std::collections::BTreeMap<String, String>) -> Self {
+        let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let is_coloured = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if is_set("NO_COLOR") => false,
+            Color::Auto if is_set("CLICOLOR_FORCE") => true,
+            Color::Auto => io::stdout().is_terminal() && environment.get("TERM").is_none_or(|term| term != "dumb"),
+        };
+        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), is_coloured }
+    }
+
+    /// Says whether colour is wanted.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.is_coloured
+    }
+
+    /// Prints a line of the result.
+    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// Prints bytes of the result as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        self.out.flush()
+    }
+
+    /// Prints a value as indented JSON.
+    pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+        self.line(&text)
+    }
+
+    /// Prints a remark that is no part of the result.
+    pub(crate) fn remark(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.err, "{text}")
+    }
+
+    /// Prints why the verb ended early: the error, its causes, the way out.
+    pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<()> {
+        let causes: Vec<String> = failure.error.chain().skip(1).map(ToString::to_string).collect();
+        let error = self.paint(AnsiColor::Red, "error");
+        writeln!(self.err, "{error}: {}", single(&failure.error))?;
+        for cause in causes {
+            writeln!(self.err, "caused by: {cause}")?;
+        }
+        match &failure.help {
+            Some(help) => writeln!(self.err, "help: {help}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Colours a text the way its state is coloured everywhere.
+    pub(crate) fn state(&self, state: State, text: &str) -> String {
+        let color = match state {
+            State::Pending => AnsiColor::BrightBlack,
+            State::Queued => AnsiColor::Magenta,
+            State::Running => AnsiColor::Blue,
+            State::Done => AnsiColor::Green,
+            State::Error => AnsiColor::Red,
+            State::Killed => AnsiColor::Yellow,
+        };
+        self.paint(color, text)
+    }
+
+    /// Makes a text step back.
+    pub(crate) fn dim(&self, text: &str) -> String {
+        self.style(Style::new().dimmed(), text)
+    }
+
+    /// Makes a text stand out.
+    pub(crate) fn bold(&self, text: &str) -> String {
+        self.style(Style::new().bold(), text)
+    }
+
+    fn paint(&self, color: AnsiColor, text: &str) -> String {
+        self.style(Style::new().fg_color(Some(Ansi::Ansi(color))), text)
+    }
+
+    fn style(&self, style: Style, text: &str) -> String {
+        if self.is_coloured && !text.is_empty() {
+            format!("{}{text}{}", style.render(), style.render_reset())
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+fn single(error: &Error) -> String {
+    error.to_string()
+}

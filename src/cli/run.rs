@@ -1,0 +1,71 @@
+//! The way from the arguments to the exit code.
+
+use std::{io, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use super::{
+    args::{Arguments, Verb},
+    cancel, deliveries,
+    failure::{Failure, INTERRUPTED, Outcome, USAGE},
+    health, list, logs, place,
+    printer::Printer,
+    reset, serve, show,
+};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; a terminal that is gone changes nothing.
+            error.print().ok();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut printer = Printer::new(arguments.color, &place::environment());
+    match start(arguments.verb, &mut printer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if is_closed_pipe(&failure) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer.failure(&failure).ok();
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn start(verb: Verb, printer: &mut Printer) -> Outcome {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        match verb {
+            // The server has its own way to stop; it needs to end its commits first.
+            Verb::Serve(verb) => serve::run(verb, printer).await,
+            verb => tokio::select! {
+                outcome = client(verb, printer) => outcome,
+                _ = tokio::signal::ctrl_c() => {
+                    Err(Failure { code: INTERRUPTED, error: anyhow::anyhow!("interrupted"), help: None })
+                }
+            },
+        }
+    })
+}
+
+async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
+    match verb {
+        Verb::Serve(verb) => serve::run(verb, printer).await,
+        Verb::List(verb) => list::run(verb, printer).await,
+        Verb::Show(verb) => show::run(verb, printer).await,
+        Verb::Logs(verb) => logs::run(verb, printer).await,
+        Verb::Cancel(verb) => cancel::run(verb, printer).await,
+        Verb::Reset(verb) => reset::run(verb, printer).await,
+        Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
+        Verb::Health(verb) => health::run(verb, printer).await,
+    }
+}
+
+/// `conducto list | head` ends our output early on purpose.
+fn is_closed_pipe(failure: &Failure) -> bool {
+    failure.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

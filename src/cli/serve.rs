@@ -1,0 +1,115 @@
+//! `conducto serve`: reads the settings, sets up the server's own log, and runs the server until it is told to stop.
+
+use std::{io::IsTerminal as _, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    failure::{Failure, Outcome, USAGE},
+    place,
+    printer::Printer,
+};
+use crate::{
+    present::render_diagnostics,
+    serve,
+    settings::{self, Layout, Log, LogFormat, Settings, Sources},
+};
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Settings file [default: /etc/conducto/conducto.toml, else conducto.toml in the base directory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// How people reach this server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The one directory that holds everything
+    #[arg(long, value_name = "DIR")]
+    base_dir: Option<String>,
+    /// Where nodes run: auto, docker, process
+    #[arg(long, value_name = "EXECUTOR")]
+    executor: Option<String>,
+    /// Let nodes run as plain processes, without isolation, where there is no Docker
+    #[arg(long)]
+    allow_process: bool,
+    /// What the server's own log says: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Check the settings and exit
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn settings(serve: &Serve, printer: &mut Printer) -> Result<Settings, Failure> {
+    let given = [
+        ("listen", &serve.listen),
+        ("public_url", &serve.public_url),
+        ("base_dir", &serve.base_dir),
+        ("executor", &serve.executor),
+        ("log.filter", &serve.log),
+    ];
+    let mut flags: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+    if serve.allow_process {
+        flags.push(("allow_process", "true".to_owned()));
+    }
+    let mut sources = Sources { file: None, environment: place::environment(), flags };
+    sources.file = settings::find_file(serve.config.as_deref(), &sources);
+    settings::load(&sources).map_err(|diagnostics| {
+        let text = render_diagnostics(&diagnostics, printer.is_coloured());
+        // When even standard error is gone, the exit code still tells.
+        printer.remark(&format!("{text}\n")).ok();
+        let count = match diagnostics.len() {
+            1 => "a mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        Failure { code: USAGE, error: anyhow::anyhow!("the settings hold {count}"), help: None }
+    })
+}
+
+pub(crate) async fn run(serve: Serve, printer: &mut Printer) -> Outcome {
+    let settings = settings(&serve, printer)?;
+    if serve.check {
+        return Ok(printer.line("the settings are in order")?);
+    }
+    start_log(&settings.log);
+    let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
+    layout.create().map_err(Failure::usage)?;
+    let shutdown = CancellationToken::new();
+    let mut signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let stop = shutdown.clone();
+    let watch = async move {
+        if let [Ok(terminate), Ok(interrupt)] = &mut signals {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            tracing::info!("stopping: containers go on running");
+            stop.cancel();
+            // A second signal means: now.
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = serve::run(settings, shutdown) => Ok(ended.context("the server stopped")?),
+        () = watch => Err(Failure { code: super::failure::INTERRUPTED, error: anyhow::anyhow!("stopped at once"), help: None }),
+    }
+}
+
+/// Sends the server's own log to standard error.
+pub(super) fn start_log(log: &Log) {
+    let is_text = match log.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let filter = EnvFilter::new(&log.filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A process has one log: a second call (several servers in one test) changes nothing.
+    let _already = if is_text { builder.try_init() } else { builder.json().try_init() };
+}

@@ -1,0 +1,112 @@
+//! The command line as people meet it: help, errors, exit codes, each with standard output and standard error.
+
+use std::{path::Path, process::Command};
+
+use rstest::rstest;
+
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn conducto(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_conducto"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("USER", "ada")
+        .envs(environment.iter().copied())
+        .current_dir(home)
+        .output()
+        .unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Run {
+    fn shown(&self) -> String {
+        let Self { code, stdout, stderr } = self;
+        format!("exit code: {}\n--- stdout\n{stdout}--- stderr\n{stderr}", code.unwrap_or(-1))
+    }
+}
+
+#[rstest]
+#[case::conducto(&[])]
+#[case::serve(&["serve"])]
+#[case::list(&["list"])]
+#[case::show(&["show"])]
+#[case::logs(&["logs"])]
+#[case::cancel(&["cancel"])]
+#[case::reset(&["reset"])]
+#[case::deliveries(&["deliveries"])]
+#[case::health(&["health"])]
+fn help_fits_a_screen(#[case] verb: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let run = conducto(home.path(), &[verb, &["--help"]].concat(), &[]);
+    assert_eq!(run.code, Some(0));
+    assert!(run.stdout.lines().count() <= 40, "{}", run.stdout);
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
+    insta::assert_snapshot!(format!("help_{}", verb.first().unwrap_or(&"conducto")), run.stdout);
+}
+
+#[test]
+fn an_unknown_verb_is_wrong_usage() {
+    let home = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["lits"], &[]).shown());
+}
+
+#[test]
+fn wrong_settings_are_all_reported_with_their_places() {
+    let home = tempfile::tempdir().unwrap();
+    let text = "listen = 8080\nexecuter = \"docker\"\n\n[github]\ntokn = \"x\"\n";
+    std::fs::write(home.path().join("conducto.toml"), text).unwrap();
+    let run = conducto(home.path(), &["serve", "--config", "conducto.toml"], &[("CONDUCTO_LOG_FORMAT", "xml")]);
+    insta::assert_snapshot!(run.shown());
+}
+
+#[test]
+fn settings_can_be_checked_without_starting() {
+    let home = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["serve", "--check", "--executor", "process"], &[]).shown());
+}
+
+#[test]
+fn without_a_server_the_way_to_one_is_shown() {
+    let home = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["list"], &[]).shown());
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_from_a_failure() {
+    let home = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago and belongs to nobody now.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = conducto(home.path(), &["list", "--server", &format!("http://127.0.0.1:{port}")], &[]);
+    insta::with_settings!({filters => vec![(r"127\.0\.0\.1:\d+", "127.0.0.1:[port]")]}, {
+        insta::assert_snapshot!(run.shown());
+    });
+}
+
+#[test]
+fn what_is_no_address_is_wrong_usage() {
+    let home = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["health"], &[("CONDUCTO_SERVER", "ci example")]).shown());
+}
+
+#[test]
+fn the_first_command_makes_the_base_directory_in_the_documented_layout() {
+    let home = tempfile::tempdir().unwrap();
+    let run = conducto(home.path(), &["list"], &[]);
+    assert_eq!(run.code, Some(3));
+    let base = home.path().join(".conducto");
+    let config = std::fs::read_to_string(base.join("config")).unwrap();
+    let profile = config.trim().rsplit("default = ").next().unwrap().to_owned();
+    assert_eq!(profile.len(), 8);
+    assert!(base.join(&profile).join("config").is_file());
+    assert!(base.join(&profile).join("data").is_dir());
+    assert!(base.join(&profile).join("pipelines").is_dir());
+}
