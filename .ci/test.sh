@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# All tests. Fails when a Docker engine cannot be had: a pass without it would say less than it seems.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "Docker engine and tools"
+.ci/engine.sh
+
+step "format"
+cargo fmt --check
+
+step "lints"
+cargo clippy --locked --all-targets -- -D warnings
+
+# Generated files (schemas, example settings, OpenAPI) are compared inside the tests; `make update` writes them again.
+step "tests"
+INSTA_UPDATE=no cargo test --locked
+
+step "the binary needs nothing from its surroundings"
+cargo build --locked
+.ci/static.sh target/x86_64-unknown-linux-gnu/debug/conducto
+
+step "all tests passed"
