@@ -1,3 +1,5 @@
 //! Floor 3: the in-container side, and the protocol it shares with the hub.
 
 pub mod protocol;
+mod spool;
+pub mod wire;
