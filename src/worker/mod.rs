@@ -2,4 +2,5 @@
 
 pub mod protocol;
 mod spool;
+mod tree;
 pub mod wire;
