@@ -1,6 +1,18 @@
 //! Floor 3: the in-container side, and the protocol it shares with the hub.
+//!
+//! A worker dials the server's socket, runs one node after the other, and keeps everything the server has not yet
+//! acknowledged. It knows no pipelines, no trees and no store.
 
+mod entry;
+mod link;
+mod memory;
+mod node;
+mod processes;
 pub mod protocol;
+mod session;
 mod spool;
 mod tree;
 pub mod wire;
+mod workspace;
+
+pub use entry::{Options, run};

@@ -1,12 +1,5 @@
 //! Whatever a node does to its working copy, the next one finds it pristine.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
-};
-
 use proptest::prelude::*;
 
 use super::*;

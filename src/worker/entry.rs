@@ -1,0 +1,60 @@
+//! How a worker is started: its options, and what it does to itself before anything else.
+
+use std::{path::PathBuf, process::ExitCode};
+
+/// Where a worker finds what it needs. The executor that starts it chooses; people do not.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Options {
+    /// The server's socket
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// Folder with the repository's files, copied for every node
+    #[arg(long)]
+    pub source: Option<PathBuf>,
+    /// The node's working directory; everything in it belongs to the worker
+    #[arg(long, default_value = "/mnt/conducto")]
+    pub work: PathBuf,
+    /// Folder for HOME, TMPDIR and what is not yet told to the server
+    #[arg(long, default_value = "/conducto/node")]
+    pub private: PathBuf,
+    /// Where the node's command is written; in the private folder if absent
+    #[arg(long)]
+    pub script: Option<PathBuf>,
+    /// The worker's own id, so that it can be told from others in a list of processes
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Begin a session of its own, so that the end of the server's terminal is not the end of the worker
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Runs a worker until the server dismisses it, a signal ends it, or the server is gone for too long.
+pub fn run(options: Options) -> ExitCode {
+    if options.detach
+        && let Err(error) = nix::unistd::setsid()
+    {
+        tracing::warn!(%error, "no session of its own");
+    }
+    // The resume key lies in memory: no node may look there. Orphans of nodes come to us, to be reaped.
+    for (result, what) in [
+        (nix::sys::prctl::set_dumpable(false), "memory can be read by others"),
+        (nix::sys::prctl::set_child_subreaper(true), "processes may escape"),
+    ] {
+        if let Err(error) = result {
+            tracing::error!(%error, what, "a protection is missing");
+            return ExitCode::FAILURE;
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    let session = runtime.and_then(|runtime| {
+        let session = runtime.block_on(async { super::session::Session::new(options) })?;
+        Ok((runtime, session))
+    });
+    match session {
+        Ok((runtime, session)) => runtime.block_on(session.run()),
+        Err(error) => {
+            tracing::error!(%error, "the worker cannot begin");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One running node: its process, its pipes, and the way to its end. Knows no socket.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::{signal::Signal, wait::WaitStatus},
+    unistd::Pid,
+};
+use tokio::{io::AsyncReadExt, net::unix::pipe, time::Instant};
+
+use super::{memory::OutOfMemory, processes, protocol::Start, workspace::Workspace};
+use crate::model::{Fence, KillReason, Outcome};
+
+/// How long a left-over process that holds a pipe may go on writing after the node's end.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Between two rounds of SIGKILL.
+const KILL_AGAIN: Duration = Duration::from_millis(20);
+
+/// After how many rounds a process is taken for unkillable.
+const KILL_ROUNDS: u32 = 250;
+
+/// A node whose process was started.
+pub(crate) struct Node {
+    pub(crate) fence: Fence,
+    pub(crate) pid: Pid,
+    pub(crate) stdout: Pipe,
+    pub(crate) stderr: Pipe,
+    /// Bytes of output so far, both streams together.
+    pub(crate) log_bytes: u64,
+    grace: Duration,
+    deadline: Option<Instant>,
+    stopped: Option<KillReason>,
+    exit: Option<WaitStatus>,
+    children_left: bool,
+    /// When what is left is killed; set once the node is stopped or has ended.
+    kill_at: Option<Instant>,
+    kills: u32,
+    out_of_memory_before: u64,
+}
+
+impl Node {
+    /// Starts a node's process.
+    ///
+    /// # Errors
+    /// With words for people, when there is nothing that could be started.
+    pub(crate) fn start(start: &Start, workspace: &mut Workspace, memory: &OutOfMemory) -> Result<Self, String> {
+        let (home, temporary) = (workspace.home(), workspace.temporary());
+        let (shell, script) = workspace.hand_over(&start.command)?;
+        let out_of_memory_before = memory.count();
+        // Without pre_exec, uid or folder the standard library uses posix_spawn: no copy of the page tables.
+        let mut child = Command::new(shell)
+            .arg(script)
+            .envs(&start.env)
+            .env("HOME", home)
+            .env("TMPDIR", temporary)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;
+        let stdout = Pipe::open(child.stdout.take().map(OwnedFd::from));
+        let stderr = Pipe::open(child.stderr.take().map(OwnedFd::from));
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids fit"));
+        let now = Instant::now();
+        Ok(Self {
+            fence: start.fence,
+            pid,
+            stdout,
+            stderr,
+            log_bytes: 0,
+            grace: Duration::from_millis(start.grace_ms),
+            deadline: now.checked_add(Duration::from_millis(start.max_time_ms)),
+            stopped: None,
+            exit: None,
+            children_left: true,
+            kill_at: None,
+            kills: 0,
+            out_of_memory_before,
+        })
+    }
+
+    /// Asks all of its processes to end, and sees to it that they do. The first reason counts.
+    pub(crate) fn stop(&mut self, reason: KillReason, now: Instant) {
+        if self.stopped.is_some() || self.exit.is_some() {
+            return;
+        }
+        self.stopped = Some(reason);
+        self.kill_at = Some(now.checked_add(self.grace).unwrap_or(now + Duration::from_secs(3600)));
+        processes::signal_all(Signal::SIGTERM);
+    }
+
+    /// Collects processes that have ended.
+    pub(crate) fn reap(&mut self) {
+        let (main, exit) = (self.pid, &mut self.exit);
+        self.children_left = processes::reap(|pid, status| {
+            if pid == main {
+                *exit = Some(status);
+            }
+        });
+    }
+
+    /// Does what is due; says whether the node has ended, its processes are gone and its output is read.
+    pub(crate) fn advance(&mut self, now: Instant) -> bool {
+        if self.exit.is_none() && self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.stop(KillReason::Timeout, now);
+        }
+        if self.exit.is_some() && self.children_left && self.kill_at.is_none() {
+            let patience = if self.stdout.is_open() || self.stderr.is_open() { LINGER } else { Duration::ZERO };
+            self.kill_at = Some(now + patience);
+        }
+        if self.exit.is_some() && self.stopped.is_none() && !self.stdout.is_open() && !self.stderr.is_open() {
+            // Nothing more can be said: nothing to wait for.
+            self.kill_at = self.kill_at.map(|at| if self.kills == 0 { now } else { at });
+        }
+        if self.children_left && self.kill_at.is_some_and(|at| now >= at) && self.kills < KILL_ROUNDS {
+            processes::signal_all(Signal::SIGKILL);
+            self.kills += 1;
+            self.kill_at = Some(now + KILL_AGAIN);
+            self.reap();
+        }
+        if self.exit.is_none() {
+            return false;
+        }
+        if self.is_dirty() {
+            return true;
+        }
+        !self.children_left && !self.stdout.is_open() && !self.stderr.is_open()
+    }
+
+    /// Says whether something could not be killed; nothing else may run beside it.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.children_left && self.kills >= KILL_ROUNDS
+    }
+
+    /// Returns when [`Self::advance`] has something to do though nothing happens.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        let deadline = if self.exit.is_none() && self.stopped.is_none() { self.deadline } else { None };
+        let kill_at = if self.children_left { self.kill_at } else { None };
+        deadline.into_iter().chain(kill_at).min()
+    }
+
+    /// Returns how it ended, once [`Self::advance`] said so.
+    pub(crate) fn outcome(&self, memory: &OutOfMemory) -> Outcome {
+        const SIGKILL_BY_SHELL: i32 = 128 + Signal::SIGKILL as i32;
+        if let Some(reason) = self.stopped {
+            return Outcome::Stopped { reason };
+        }
+        let out_of_memory = || memory.count() > self.out_of_memory_before;
+        match self.exit {
+            Some(WaitStatus::Signaled(_, Signal::SIGKILL, _) | WaitStatus::Exited(_, SIGKILL_BY_SHELL))
+                if out_of_memory() =>
+            {
+                Outcome::OutOfMemory
+            }
+            Some(WaitStatus::Exited(_, code)) => Outcome::Exited { code },
+            Some(WaitStatus::Signaled(_, signal, _)) => Outcome::Signaled { signal: signal as i32 },
+            other => Outcome::Infrastructure { message: format!("the process ended in an unknown way: {other:?}") },
+        }
+    }
+}
+
+/// The reading end of one stream, until its end.
+pub(crate) struct Pipe(Option<pipe::Receiver>);
+
+impl Pipe {
+    fn open(descriptor: Option<OwnedFd>) -> Self {
+        let receiver = descriptor.map(pipe::Receiver::from_owned_fd).transpose();
+        Self(receiver.unwrap_or_else(|error| {
+            tracing::error!(%error, "a pipe cannot be read");
+            None
+        }))
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Reads what is there, at least one byte, or waits for it; 0 at the end, and then never again.
+    pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let Some(receiver) = &mut self.0 else { return std::future::pending().await };
+        let result: io::Result<usize> = receiver.read(buffer).await;
+        let length = result.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a pipe broke");
+            0
+        });
+        if length == 0 {
+            self.0 = None;
+        }
+        length
+    }
+}

@@ -1,0 +1,172 @@
+//! What a node finds when it starts: working copy, HOME, TMPDIR, its script and a shell for it. Knows no processes.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Options,
+    tree::{WorkingCopy, remove},
+};
+
+/// In the order in which they are preferred (`compat.md` §3.4).
+const SHELLS: [&str; 4] = ["bash", "ash", "zsh", "sh"];
+const SHELL_FOLDERS: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
+
+/// The folders of one worker's nodes; prepared for one node at a time.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    copy: Option<WorkingCopy>,
+    work: PathBuf,
+    private: PathBuf,
+    script: PathBuf,
+    shell: Option<PathBuf>,
+    number: u64,
+}
+
+impl Workspace {
+    /// Names the folders; nothing is made yet.
+    pub(crate) fn new(options: &Options) -> Self {
+        let copy = options.source.clone().map(|source| WorkingCopy::new(source, options.work.clone()));
+        let script = options.script.clone().unwrap_or_else(|| options.private.join("cmd.sh"));
+        Self { copy, work: options.work.clone(), private: options.private.clone(), script, shell: None, number: 0 }
+    }
+
+    /// Removes what the last node left and makes everything ready for the next.
+    ///
+    /// # Errors
+    /// With the path and what happened to it.
+    pub(crate) fn prepare(&mut self) -> io::Result<()> {
+        let old = self.private.join(self.number.to_string());
+        remove(&old).map_err(|error| told(&old, &error))?;
+        self.number += 1;
+        let fresh = self.private.join(self.number.to_string());
+        remove(&fresh).map_err(|error| told(&fresh, &error))?;
+        fs::DirBuilder::new().mode(0o755).recursive(true).create(&fresh).map_err(|error| told(&fresh, &error))?;
+        for (folder, mode) in [(self.home(), 0o755), (self.temporary(), 0o1777)] {
+            fs::create_dir(&folder)
+                .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(mode)))
+                .map_err(|error| told(&folder, &error))?;
+        }
+        match &mut self.copy {
+            Some(copy) => copy.restore(),
+            None => fs::create_dir_all(&self.work),
+        }
+        .map_err(|error| told(&self.work, &error))?;
+        // Children inherit it; so no child needs a change of folder between fork and exec.
+        std::env::set_current_dir(&self.work).map_err(|error| told(&self.work, &error))
+    }
+
+    /// Removes everything that was made for nodes.
+    pub(crate) fn dissolve(&mut self) {
+        for path in [&self.private.join(self.number.to_string()), &self.script] {
+            if let Err(error) = remove(path) {
+                tracing::debug!(%error, path = %path.display(), "left behind");
+            }
+        }
+    }
+
+    /// Returns HOME.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.private.join(self.number.to_string()).join("home")
+    }
+
+    /// Returns TMPDIR.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.private.join(self.number.to_string()).join("tmp")
+    }
+
+    /// Writes the script and notes that a node begins; returns shell and script.
+    ///
+    /// The script is always a new file: a process left from before may still be reading the last one.
+    ///
+    /// # Errors
+    /// With words for people.
+    pub(crate) fn hand_over(&mut self, command: &str) -> Result<(&Path, &Path), String> {
+        if self.shell.is_none() {
+            self.shell = find_shell();
+        }
+        let Some(shell) = &self.shell else {
+            return Err(format!(
+                "no shell was found: the image has none of {} in {}; choose an image with a shell",
+                SHELLS.join(", "),
+                SHELL_FOLDERS.join(", ")
+            ));
+        };
+        write_script(&self.script, shell, command).map_err(|error| told(&self.script, &error).to_string())?;
+        if let Some(copy) = &mut self.copy {
+            copy.hand_over();
+        }
+        Ok((shell, &self.script))
+    }
+}
+
+fn told(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the node's files could not be prepared: {}: {error}", path.display()))
+}
+
+fn find_shell() -> Option<PathBuf> {
+    let runs = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0);
+    SHELLS.iter().flat_map(|name| SHELL_FOLDERS.map(|folder| Path::new(folder).join(name))).find(runs)
+}
+
+fn write_script(path: &Path, shell: &Path, command: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => remove(path)?,
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o755).open(path)?;
+    let mut text = Vec::with_capacity(command.len() + 32);
+    writeln!(text, "#!{}", shell.display())?;
+    text.extend_from_slice(command.as_bytes());
+    if !command.ends_with('\n') {
+        text.push(b'\n');
+    }
+    file.write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(root: &Path) -> Options {
+        Options {
+            socket: root.join("run/worker.sock"),
+            source: Some(root.join("source")),
+            work: root.join("work"),
+            private: root.join("private"),
+            script: None,
+            name: None,
+            detach: false,
+        }
+    }
+
+    #[test]
+    fn every_node_has_a_home_and_a_folder_for_temporary_files_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("source")).unwrap();
+        let mut workspace = Workspace::new(&options(root.path()));
+        workspace.prepare().unwrap();
+        let (home, temporary) = (workspace.home(), workspace.temporary());
+        fs::write(home.join(".profile"), "x").unwrap();
+        fs::write(temporary.join("left"), "x").unwrap();
+        workspace.prepare().unwrap();
+        assert!(!home.exists() && !temporary.exists());
+        assert_eq!(fs::read_dir(workspace.home()).unwrap().count(), 0);
+        assert_eq!(fs::metadata(workspace.temporary()).unwrap().permissions().mode() & 0o7777, 0o1777);
+    }
+
+    #[test]
+    fn the_script_names_its_shell_and_ends_with_a_line_feed() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("source")).unwrap();
+        let mut workspace = Workspace::new(&options(root.path()));
+        workspace.prepare().unwrap();
+        let (shell, script) = workspace.hand_over("echo one\necho two").unwrap();
+        let expected = format!("#!{}\necho one\necho two\n", shell.display());
+        assert_eq!(fs::read_to_string(script).unwrap(), expected);
+    }
+}
