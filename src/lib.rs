@@ -13,6 +13,7 @@ pub mod clock;
 pub mod executor;
 pub mod logs;
 pub mod store;
+pub mod forge;
 pub mod worker;
 
 // Floor 4: where engine and adapters meet.

@@ -1,0 +1,147 @@
+//! Examples of payloads and what becomes of them; GitHub's own examples are judged by `tests/forge`.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const SHA: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn verified(value: &Value) -> Verified<Bytes> {
+    Verified::from_inbox(Bytes::from(value.to_string()))
+}
+
+fn push_of(change: impl FnOnce(&mut Value)) -> Parsed {
+    let mut payload = json!({
+        "ref": "refs/heads/main", "before": SHA, "after": SHA,
+        "repository": {"id": 7, "full_name": "acme/rocket", "default_branch": "main", "clone_url": "https://github.com/acme/rocket.git"},
+        "head_commit": {"id": SHA, "message": "Fix the nozzle\n\nIt leaked."},
+        "sender": {"login": "ada"},
+    });
+    change(&mut payload);
+    parse("github.com", "push", &verified(&payload)).unwrap()
+}
+
+fn pull_request_of(change: impl FnOnce(&mut Value)) -> Parsed {
+    let mut payload = json!({
+        "action": "opened", "number": 3,
+        "pull_request": {
+            "title": "Add a fin",
+            "head": {"ref": "fin", "sha": SHA, "repo": {"id": 7}},
+            "base": {"ref": "main", "sha": SHA, "repo": {"id": 7}},
+        },
+        "repository": {"id": 7, "full_name": "acme/rocket"}, "sender": {"login": "ada"},
+    });
+    change(&mut payload);
+    parse("github.com", "pull_request", &verified(&payload)).unwrap()
+}
+
+fn reason(parsed: Parsed) -> String {
+    match parsed {
+        Parsed::Ignored { reason } => reason,
+        other => panic!("not ignored: {other:?}"),
+    }
+}
+
+fn trigger(parsed: Parsed) -> (Trigger, Source) {
+    match parsed {
+        Parsed::Trigger(trigger, source) => (*trigger, source),
+        other => panic!("no trigger: {other:?}"),
+    }
+}
+
+#[test]
+fn a_push_to_a_branch_is_a_trigger() {
+    let (found, source) = trigger(push_of(|_| {}));
+    assert_eq!(found.describe(), "push to main");
+    assert_eq!((found.title.as_str(), found.sender.as_str()), ("Fix the nozzle", "ada"));
+    assert_eq!(source.reference, "refs/heads/main");
+    assert_eq!(source.clone_url.as_deref(), Some("https://github.com/acme/rocket.git"));
+}
+
+#[test]
+fn a_new_branch_has_no_before_and_may_have_no_head_commit() {
+    let (found, _) = trigger(push_of(|payload| {
+        payload["before"] = json!(ZERO);
+        payload["head_commit"] = Value::Null;
+    }));
+    assert_eq!(found.kind, TriggerKind::Push { branch: "main".into(), before: None });
+    assert_eq!(found.title, "");
+}
+
+#[test]
+fn deletions_start_nothing() {
+    assert_eq!(reason(push_of(|payload| payload["deleted"] = json!(true))), "branch `main` was deleted");
+    assert_eq!(reason(push_of(|payload| payload["after"] = json!(ZERO))), "branch `main` was deleted");
+}
+
+#[test]
+fn an_annotated_tag_leads_to_its_commit() {
+    let (found, _) = trigger(push_of(|payload| {
+        payload["ref"] = json!("refs/tags/v1.0");
+        payload["after"] = json!("f".repeat(40));
+    }));
+    assert_eq!((found.sha.as_str(), found.kind), (SHA, TriggerKind::Tag { tag: "v1.0".into() }));
+}
+
+#[test]
+fn pull_requests_know_forks_even_when_they_are_gone() {
+    let from_fork = |parsed| match trigger(parsed).0.kind {
+        TriggerKind::PullRequest { from_fork, .. } => from_fork,
+        other => panic!("{other:?}"),
+    };
+    assert!(!from_fork(pull_request_of(|_| {})));
+    assert!(from_fork(pull_request_of(|payload| payload["pull_request"]["head"]["repo"] = Value::Null)));
+    assert!(from_fork(pull_request_of(|payload| payload["pull_request"]["head"]["repo"]["id"] = json!(8))));
+    assert_eq!(trigger(pull_request_of(|_| {})).1.reference, "refs/pull/3/head");
+}
+
+#[test]
+fn other_actions_and_events_say_that_they_start_nothing() {
+    assert_eq!(
+        reason(pull_request_of(|payload| payload["action"] = json!("brand_new"))),
+        "action `brand_new` of pull request #3 starts nothing"
+    );
+    let star = parse("github.com", "star", &verified(&json!({}))).unwrap();
+    assert_eq!(reason(star), "event `star` starts nothing");
+}
+
+#[test]
+fn what_is_missing_or_odd_is_named() {
+    for (pointer, value, expected) in [
+        ("/ref", Value::Null, "the payload has no `ref`"),
+        ("/after", json!(""), "the payload has no `after`"),
+        ("/after", json!("../../etc"), "`after` of the payload is not a commit id"),
+        ("/repository", Value::Null, "the payload has no `repository`"),
+        ("/repository/id", Value::Null, "the payload has no `repository.id`"),
+        ("/ref", json!("refs/notes/x"), "`refs/notes/x` is neither a branch nor a tag"),
+    ] {
+        assert_eq!(reason(push_of(|payload| *payload.pointer_mut(pointer).unwrap() = value)), expected);
+    }
+    let odd = reason(push_of(|payload| payload["repository"]["id"] = json!("seven")));
+    assert!(odd.starts_with("the payload has an unexpected `repository.id`"), "{odd}");
+}
+
+#[test]
+fn only_json_objects_are_payloads() {
+    let raw =
+        |text: &'static str| parse("github.com", "push", &Verified::from_inbox(Bytes::from_static(text.as_bytes())));
+    assert!(matches!(raw("ref=1"), Err(Malformed::NotJson(_))));
+    assert!(matches!(raw("{\"ref\": \"refs/heads/main\""), Err(Malformed::NotJson(_))));
+    assert_eq!(raw(" [1]"), Err(Malformed::NotAnObject));
+    assert!(matches!(raw(" {}"), Ok(Parsed::Ignored { .. })));
+}
+
+#[test]
+fn the_envelope_never_minds_odd_fields() {
+    let body = verified(&json!({"action": "opened", "repository": {"full_name": "acme/rocket"}}));
+    let expected = Envelope { repository: Some("acme/rocket".into()), action: Some("opened".into()) };
+    assert_eq!(envelope(&body).unwrap(), expected);
+    assert_eq!(envelope(&verified(&json!({"repository": 5}))).unwrap(), Envelope::default());
+}
+
+#[test]
+fn a_ping_names_its_hook() {
+    let ping = parse("github.com", "ping", &verified(&json!({"zen": "Speak like a human.", "hook_id": 12}))).unwrap();
+    assert_eq!(ping, Parsed::Ping { hook_id: Some(12) });
+}
