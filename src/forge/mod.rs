@@ -1,7 +1,10 @@
+//! Floor 3: GitHub. Bytes to triggers, commit statuses to requests; knows no store, no engine and no schedule of retries.
 
 mod event;
 mod payload;
 mod signature;
+mod statuses;
 
 pub use event::{Envelope, Malformed, Parsed, Source, envelope, parse};
 pub use signature::{BadSecrets, Refused, Verified, WebhookSecrets, json_text};
+pub use statuses::{BuildError, CommitState, CommitStatus, Statuses};
