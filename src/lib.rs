@@ -8,6 +8,7 @@ pub mod engine;
 
 // Between the floors: the door for time and randomness; floors 1 and 2 never use it.
 pub mod clock;
+pub mod layout;
 
 // Floor 3: adapters; none imports another.
 pub mod executor;

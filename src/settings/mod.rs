@@ -1,14 +1,13 @@
 //! Floor 5: what the operator decides. Defaults ⊕ file ⊕ environment ⊕ flags, resolved once; knows no service that uses it.
 
 mod keys;
-mod layout;
 mod nearest;
 mod publish;
 mod read;
 mod values;
 
 pub use keys::{KEYS, Key, Kind};
-pub use layout::{Layout, LayoutError, profile_id};
+pub use crate::layout::{Layout, LayoutError, profile_id};
 pub use nearest::nearest;
 pub use publish::{example_file, schema};
 pub use read::{Sources, find_file, load};

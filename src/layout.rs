@@ -9,7 +9,7 @@ use std::{
 
 use md5::{Digest as _, Md5};
 
-use crate::model::PipelineId;
+use crate::model::{Fence, PipelineId, WorkerId};
 
 /// Why the base directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,8 @@ pub struct LayoutError {
 /// <profile id>/data/                  user data
 /// <profile id>/pipelines/<id>/data/   pipeline data
 /// server/                             database and lock (private)
-/// mirrors/ logs/ bin/ run/            repositories, logs, the worker's binary, its sockets
+/// <profile id>/pipelines/<id>/logs/   logs of its attempts
+/// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
 /// admin-token  server.json            token and address for the command line
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,6 @@ impl Layout {
             self.pipelines(),
             self.server_dir(),
             self.mirrors(),
-            self.logs(),
             self.bin(),
             self.run(),
         ] {
@@ -143,9 +143,9 @@ impl Layout {
         self.base.join("mirrors")
     }
 
-    /// Returns the folder of logs.
-    pub fn logs(&self) -> PathBuf {
-        self.base.join("logs")
+    /// Returns the log of one attempt.
+    pub fn log(&self, id: &PipelineId, fence: Fence) -> PathBuf {
+        self.pipelines().join(id.as_str()).join("logs").join(format!("{fence}.log"))
     }
 
     /// Returns the folder of the binaries that are mounted into containers.
@@ -153,9 +153,29 @@ impl Layout {
         self.base.join("bin")
     }
 
-    /// Returns the folder of the workers' sockets.
+    /// Returns the folder of what lives only while pipelines do.
     pub fn run(&self) -> PathBuf {
         self.base.join("run")
+    }
+
+    /// Returns the directory of one worker, with its socket; mounted into its container.
+    pub fn worker(&self, worker: &WorkerId) -> PathBuf {
+        self.run().join("workers").join(worker.as_str())
+    }
+
+    /// Returns the folder of what the server knows of workers and they must not see.
+    pub fn worker_keys(&self) -> PathBuf {
+        self.run().join("keys")
+    }
+
+    /// Returns the folder of the process executor's own notes.
+    pub fn processes(&self) -> PathBuf {
+        self.run().join("processes")
+    }
+
+    /// Returns the files of one pipeline's commit, which its workers copy.
+    pub fn source(&self, id: &PipelineId) -> PathBuf {
+        self.run().join("sources").join(id.as_str())
     }
 
     /// Returns the file with the admin's token.
