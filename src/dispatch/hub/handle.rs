@@ -41,7 +41,8 @@ pub struct Incoming {
     pub worker: WorkerId,
     /// What.
     pub report: Report,
-    /// To be told when the report is safe; then the worker forgets it. Dropped: the worker will say it again.
+    /// To be told when the report is safe; then the worker forgets it. Dropped: the connection ends, the worker comes
+    /// again and repeats this report and all after it; those delivered before the next `Connected` are to be dropped too.
     pub done: oneshot::Sender<()>,
 }
 

@@ -1,0 +1,206 @@
+//! A hub and somebody who listens to it, for tests with true workers. Knows nothing of how the worker was started.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use conducto::{
+    clock,
+    dispatch::hub::{Hub, Incoming, Options, Report},
+    model::{Fence, Outcome, WorkerId},
+    worker::protocol::{Start, Stream, ToWorker},
+};
+use tokio::{sync::mpsc, time::timeout};
+
+/// Nothing here takes that long, unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a node printed and how it ended.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub received: u64,
+    pub pid: Option<u32>,
+    pub outcome: Option<Outcome>,
+    pub log_bytes: u64,
+}
+
+impl Seen {
+    /// Output as text.
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Errors as text.
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Started { pid, .. } => self.pid = Some(pid),
+            Report::Output { stream, offset, data, .. } => {
+                assert!(offset <= self.received, "a hole in the log before byte {offset}");
+                if offset < self.received {
+                    return;
+                }
+                self.received += data.len() as u64;
+                match stream {
+                    Stream::Stderr => self.stderr.extend(data),
+                    Stream::Stdout | Stream::Notice => self.stdout.extend(data),
+                }
+            }
+            Report::Finished { outcome, log_bytes, .. } => {
+                assert_eq!(log_bytes, self.received, "all output comes before the end");
+                self.outcome = Some(outcome);
+                self.log_bytes = log_bytes;
+            }
+            Report::Connected { .. } | Report::Disconnected => {}
+        }
+    }
+}
+
+/// A hub with one worker.
+pub struct Rig {
+    pub hub: Hub,
+    pub reports: mpsc::Receiver<Incoming>,
+    pub worker: WorkerId,
+    pub run: PathBuf,
+    pub connections: u32,
+    keys: PathBuf,
+    orphan: Duration,
+    refusing: bool,
+    seen: BTreeMap<Fence, Seen>,
+}
+
+impl Rig {
+    /// Listens for one worker; sockets and keys lie below the root.
+    pub fn new(root: &Path) -> Self {
+        Self::with_orphan(root, PATIENCE)
+    }
+
+    /// The same, with a time after which the worker gives up.
+    pub fn with_orphan(root: &Path, orphan: Duration) -> Self {
+        let (keys, run, worker) = (root.join("keys"), root.join("run"), clock::new_worker_id());
+        let (hub, reports) = listen(&keys, &run, &worker, orphan);
+        Self { hub, reports, worker, run, connections: 0, keys, orphan, refusing: false, seen: BTreeMap::new() }
+    }
+
+    /// Ends the hub in the middle of whatever it does.
+    pub async fn crash(&mut self) {
+        self.hub.close().await;
+        self.reports.close();
+        while self.reports.recv().await.is_some() {}
+    }
+
+    /// Makes a new hub on the same keys. Attempts known before are leased again.
+    pub fn restart(&mut self) {
+        (self.hub, self.reports) = listen(&self.keys, &self.run, &self.worker, self.orphan);
+        for fence in self.seen.keys() {
+            self.hub.lease(&self.worker, *fence);
+        }
+    }
+
+    /// Starts a script.
+    pub fn start(&mut self, fence: u64, command: &str) {
+        self.start_with(fence, command, PATIENCE, Duration::from_secs(10));
+    }
+
+    /// Starts a script that may run for so long, and then has the grace time.
+    pub fn start_with(&mut self, fence: u64, command: &str, longest: Duration, grace: Duration) {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
+        let env = [("GREETING".to_owned(), "hello".to_owned())].into();
+        let (max_time_ms, grace_ms) = (millis(longest), millis(grace));
+        let start = Start { fence: Fence(fence), command: command.to_owned(), env, max_time_ms, grace_ms };
+        self.hub.lease(&self.worker, Fence(fence));
+        self.seen.entry(Fence(fence)).or_default();
+        self.hub.send(&self.worker, ToWorker::Start(Box::new(start)));
+    }
+
+    /// Refuses the next report, and with it all that was sent behind it.
+    pub async fn refuse(&mut self) {
+        drop(self.receive().await);
+        self.refusing = true;
+    }
+
+    async fn receive(&mut self) -> Incoming {
+        let incoming = timeout(PATIENCE, self.reports.recv()).await.expect("the worker says something in time");
+        incoming.expect("the hub lives")
+    }
+
+    /// Takes the next report.
+    pub async fn next(&mut self) -> Report {
+        let Incoming { worker, report, done } = loop {
+            let incoming = self.receive().await;
+            self.refusing &= !matches!(incoming.report, Report::Connected { .. });
+            if !self.refusing {
+                break incoming;
+            }
+        };
+        assert_eq!(worker, self.worker);
+        if matches!(report, Report::Connected { .. }) {
+            self.connections += 1;
+        }
+        let fence = match &report {
+            Report::Started { fence, .. } | Report::Output { fence, .. } | Report::Finished { fence, .. } => {
+                Some(*fence)
+            }
+            Report::Connected { .. } | Report::Disconnected => None,
+        };
+        if let Some(fence) = fence {
+            self.seen.get_mut(&fence).expect("only leased attempts are spoken of").take(report.clone());
+        }
+        done.send(()).ok();
+        report
+    }
+
+    /// Takes reports until the attempt looks as wanted.
+    pub async fn until(&mut self, fence: u64, wanted: impl Fn(&Seen) -> bool) -> &Seen {
+        while !self.seen.get(&Fence(fence)).is_some_and(&wanted) {
+            self.next().await;
+        }
+        &self.seen[&Fence(fence)]
+    }
+
+    /// Takes reports until the attempt has ended.
+    pub async fn ended(&mut self, fence: u64) -> &Seen {
+        self.until(fence, |seen| seen.outcome.is_some()).await
+    }
+
+    /// Runs a script to its end.
+    pub async fn run(&mut self, fence: u64, command: &str) -> &Seen {
+        self.start(fence, command);
+        self.ended(fence).await
+    }
+
+    /// Forgets what was heard of an attempt, so that it can be heard again.
+    pub fn forget(&mut self, fence: u64) {
+        self.seen.insert(Fence(fence), Seen::default());
+    }
+}
+
+fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub, mpsc::Receiver<Incoming>) {
+    let (sink, reports) = mpsc::channel(16);
+    let heartbeat = Duration::from_secs(2);
+    let hub = Hub::new(Options { keys_directory: keys.to_owned(), heartbeat, orphan, window: 8 }, sink);
+    hub.listen(worker, run).unwrap();
+    (hub, reports)
+}
+
+/// Waits until something holds.
+pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let waited = timeout(PATIENCE, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("still not true: {what}"));
+}
+
+/// The lines of `seq 1 last`.
+pub fn numbers(last: u32) -> String {
+    (1..=last).map(|number| format!("{number}\n")).collect()
+}
