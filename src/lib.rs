@@ -17,6 +17,9 @@ pub mod store;
 pub mod forge;
 pub mod worker;
 
+// Beside floor 3: what the demo and the tests talk to instead of the world.
+pub mod standin;
+
 // Floor 4: where engine and adapters meet.
 pub mod dispatch;
 

@@ -1,0 +1,27 @@
+//! Local stand-ins for GitHub and Slack: real servers over HTTP with the rules of the originals, for the demo and the tests.
+//! They share no code with the clients they judge.
+
+mod delivery;
+mod github;
+mod payload;
+mod repository;
+mod server;
+mod slack;
+
+pub use delivery::{Answer, Delivery};
+pub use github::{GitHub, ReceivedStatus};
+pub use payload::{PullRequest, Push, RepositoryFacts, pull_request, push};
+pub use repository::{SampleFile, SampleKind, SampleRepository};
+pub use server::{Fault, Request};
+pub use slack::{Slack, SlackMessage};
+
+/// Why a stand-in could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sample repository could not be written.
+    #[error("failed to write the sample repository: {0}")]
+    Repository(String),
+    /// The delivery did not arrive.
+    #[error("failed to deliver the webhook: {0}")]
+    Delivery(String),
+}
