@@ -15,6 +15,7 @@ pub mod executor;
 pub mod logs;
 pub mod store;
 pub mod forge;
+pub mod git;
 pub mod worker;
 
 // Beside floor 3: what the demo and the tests talk to instead of the world.

@@ -1,0 +1,14 @@
+//! Floor 3: bare mirrors of repositories by git2, and what is read from them. Knows no forge, no conducto.cfg and no pipeline.
+
+mod checkout;
+mod error;
+mod fetch;
+mod mirror;
+mod options;
+mod read;
+mod shallow;
+
+pub use error::Error;
+pub use fetch::{Remote, Wanted};
+pub use mirror::{MirrorName, Mirrors, Options};
+pub use read::FileAtCommit;

@@ -1,0 +1,37 @@
+//! Makes the `.git` of a working copy: one commit, detached, no remote, no credentials. Knows no file of the working copy.
+
+use std::{fs, path::Path};
+
+use git2::{Commit, IndexEntry, Repository, RepositoryInitOptions};
+
+use super::error::Error;
+
+/// Writes `.git` beside the files of a commit; `entries` say what `stat` says of them.
+pub(super) fn write(
+    mirror: &Repository,
+    commit: &Commit<'_>,
+    folder: &Path,
+    entries: &[IndexEntry],
+) -> Result<(), Error> {
+    let mut options = RepositoryInitOptions::new();
+    let copy = Repository::init_opts(folder, options.external_template(false).no_reinit(true))?;
+    let inside = copy.path().to_owned();
+
+    let mut pack = mirror.packbuilder()?;
+    pack.set_threads(1);
+    pack.insert_commit(commit.id())?;
+    pack.write(&inside.join("objects/pack"), 0o444)?;
+
+    let line = format!("{}\n", commit.id());
+    if commit.parent_count() > 0 {
+        fs::write(inside.join("shallow"), &line).map_err(Error::disk("mark the working copy as shallow"))?;
+    }
+    fs::write(inside.join("HEAD"), &line).map_err(Error::disk("write the working copy's HEAD"))?;
+
+    let mut index = copy.index()?;
+    for entry in entries {
+        index.add(entry)?;
+    }
+    index.write()?;
+    Ok(())
+}
