@@ -16,6 +16,7 @@ pub mod logs;
 pub mod store;
 pub mod forge;
 pub mod git;
+pub mod notify;
 pub mod worker;
 
 // Beside floor 3: what the demo and the tests talk to instead of the world.

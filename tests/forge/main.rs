@@ -4,6 +4,7 @@
 
 mod git_http;
 mod mirrors;
+mod slack;
 mod working_copies;
 
 /// How long anything may take that should take no time.
