@@ -61,6 +61,7 @@ pub enum BuildError {
 #[derive(Clone, Debug)]
 pub struct Statuses {
     github: Octocrab,
+    deadline: Duration,
 }
 
 #[derive(Serialize)]
@@ -89,7 +90,8 @@ impl Statuses {
     /// When the address is none, or the machine has no CA certificates.
     pub fn build(base_url: &str, token: Option<SecretString>) -> Result<Self, BuildError> {
         let address = || BuildError::Address(base_url.to_owned());
-        if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
+        let host = base_url.strip_prefix("https://").or_else(|| base_url.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(address());
         }
         let builder = Octocrab::builder()
@@ -103,7 +105,13 @@ impl Statuses {
             None => builder,
         };
         let github = builder.build().map_err(|error| BuildError::Client(chain(&error)))?;
-        Ok(Self { github })
+        Ok(Self { github, deadline: DEADLINE })
+    }
+
+    /// Changes how long an answer is waited for, from ten seconds.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Sends one status, once.
@@ -118,9 +126,9 @@ impl Statuses {
             description: cut(&status.description),
             context: &status.context,
         };
-        let answer = tokio::time::timeout(DEADLINE, self.call(&route, &body))
+        let answer = tokio::time::timeout(self.deadline, self.call(&route, &body))
             .await
-            .map_err(|_| transient(format!("GitHub did not answer within {} s", DEADLINE.as_secs())))??;
+            .map_err(|_| transient(format!("GitHub did not answer within {} s", self.deadline.as_secs_f64())))??;
         classify(&answer, clock::now().as_second())
     }
 

@@ -5,6 +5,7 @@
 mod git_http;
 mod mirrors;
 mod slack;
+mod statuses;
 mod working_copies;
 
 /// How long anything may take that should take no time.
