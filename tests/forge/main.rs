@@ -2,8 +2,11 @@
 //! line, and the stand-ins over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod conformance;
+mod examples;
 mod git_http;
 mod mirrors;
+mod oracles;
 mod slack;
 mod statuses;
 mod working_copies;
