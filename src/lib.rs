@@ -5,6 +5,8 @@ pub mod model;
 
 // Floor 2: pure rules.
 pub mod engine;
+// Floor 2: pure functions over the nouns.
+pub mod definition;
 
 // Between the floors: the door for time and randomness; floors 1 and 2 never use it.
 pub mod clock;

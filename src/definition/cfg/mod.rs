@@ -1,0 +1,16 @@
+//! conducto.cfg: which events launch which pipelines. Knows nothing of what the definition files hold.
+
+mod dialect;
+mod keys;
+mod paths;
+mod read;
+mod section;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use keys::{KEYS, OTHER_EVENTS};
+pub use paths::Paths;
+pub use read::read_cfg;
+pub use section::{Cfg, Event, Section};

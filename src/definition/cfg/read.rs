@@ -1,0 +1,167 @@
+//! Reads conducto.cfg in its TOML dialect. Knows which tables are sections, not what their values mean.
+
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::{
+    super::{
+        codes,
+        document::{Entry, Table, Value},
+        key::Kind,
+        report::Report,
+        suggest::nearest,
+        toml_text,
+    },
+    dialect,
+    keys::{KEYS, OTHER_EVENTS, event_elsewhere},
+    section::{Cfg, Event, Section},
+    value,
+};
+use crate::model::Diagnostic;
+
+/// Larger files are refused.
+const LARGEST_FILE: usize = 256 * 1024;
+
+/// Reads conducto.cfg and reports every mistake in it. The result is missing if one of them is an error.
+pub fn read_cfg(name: &str, bytes: &[u8]) -> (Option<Cfg>, Vec<Diagnostic>) {
+    let mut report = match Report::open(name, bytes, LARGEST_FILE, codes::CFG) {
+        Ok(report) => report,
+        Err(diagnostic) => return (None, vec![*diagnostic]),
+    };
+    if DeTable::parse(report.text()).is_err()
+        && let Some(diagnostic) = dialect::recognise(&mut report)
+    {
+        return (None, vec![diagnostic]);
+    }
+    let root = toml_text::read(&mut report);
+    report.end_syntax();
+    let mut sections = Vec::new();
+    for entry in &root.entries {
+        read_top(entry, &mut sections, &mut report);
+    }
+    if sections.is_empty() && !report.has_errors() {
+        let message = format!("no section of {name} answers an event");
+        let help = "add one, for example `[push]` with `pipeline = \"ci/pipeline.toml\"`";
+        report.add(Diagnostic::warning(codes::CFG_EMPTY, message).help(help));
+    }
+    report.finish(Some(Cfg { sections }))
+}
+
+fn read_top(entry: &Entry, sections: &mut Vec<Section>, report: &mut Report) {
+    let name = entry.key.as_str();
+    let event = Event::ALL.into_iter().find(|event| event.name() == name);
+    let is_event = event.is_some() || OTHER_EVENTS.contains(&name);
+    let Some(table) = entry.table() else {
+        add_stray(entry, is_event, report);
+        return;
+    };
+    match event {
+        Some(event) => read_event(event, entry, table, sections, report),
+        None if is_event => {
+            let message = format!("`{name}` events are not answered by this release");
+            let diagnostic = Diagnostic::warning(codes::CFG_UNANSWERED_EVENT, message)
+                .at(report.span(&entry.key_range), "this section launches nothing")
+                .help("this release answers `push` and `pr`");
+            report.add(diagnostic);
+        }
+        None => {
+            let all = Event::ALL.iter().map(|event| event.name()).chain(OTHER_EVENTS.iter().copied());
+            let help = match event_elsewhere(name).or_else(|| nearest(name, all)) {
+                Some(near) => format!("the event is called `{near}` here"),
+                None => "a section is called `push` or `pr`, or `push.label` with a label of your own".to_owned(),
+            };
+            let message = format!("unknown event `{name}`");
+            let diagnostic = report.error(codes::CFG_UNKNOWN_EVENT, &entry.key_range, message, "no such event");
+            report.add(diagnostic.help(help));
+        }
+    }
+}
+
+fn add_stray(entry: &Entry, is_event: bool, report: &mut Report) {
+    let name = &entry.key;
+    if matches!(entry.value.value, Value::Lost) {
+        return;
+    }
+    let help = if is_event {
+        format!("write `[{name}]`, or `[{name}.label]` for each of several, and the keys below it")
+    } else {
+        "keys stand below the header of a section, such as `[push]`".to_owned()
+    };
+    let label = if is_event { "an event is a section" } else { "in no section" };
+    let message = format!("`{name}` stands outside every section");
+    let diagnostic = report.error(codes::CFG_STRAY_KEY, &entry.key_range, message, label);
+    report.add(diagnostic.help(help));
+}
+
+/// Reads a bare section and its labelled children: what is a table and no key is a child.
+fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Section>, report: &mut Report) {
+    let (children, own): (Vec<_>, Vec<_>) = table.entries.iter().partition(|inner| is_child(inner));
+    if !own.is_empty() || children.is_empty() {
+        let header = if table.is_explicit { &entry.value.range } else { &entry.key_range };
+        sections.extend(read_section(event, None, header, &own, report));
+    }
+    for child in children {
+        if !is_label(child, event, report) {
+            continue;
+        }
+        let Some(inner) = child.table() else { continue };
+        let entries: Vec<_> = inner.entries.iter().collect();
+        sections.extend(read_section(event, Some(&child.key), &child.value.range, &entries, report));
+    }
+}
+
+/// Says whether an entry of an event is a labelled section. Names of keys that take tables, now or later, are keys.
+fn is_child(entry: &Entry) -> bool {
+    let is_table_key = KEYS.iter().any(|key| key.name == entry.key && key.kind == Kind::TextTable);
+    entry.table().is_some() && !is_table_key
+}
+
+fn is_label(child: &Entry, event: Event, report: &mut Report) -> bool {
+    let label = child.key.as_str();
+    let (message, help) = if KEYS.iter().any(|key| key.name == label) {
+        let message = format!("`{label}` is the name of a key and cannot be a label");
+        (message, format!("choose another label, for example `[{}.my-{label}]`", event.name()))
+    } else if label.is_empty() || label.contains(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c)) {
+        let usable = label.replace(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c), "-");
+        let usable = if usable.is_empty() { "label" } else { &usable };
+        (format!("`{label}` cannot be a label"), format!("write for example `[{}.{usable}]`", event.name()))
+    } else {
+        return true;
+    };
+    let rule = "labels are made of letters, digits, `_` and `-`";
+    let diagnostic = report.error(codes::CFG_BAD_LABEL, &child.key_range, message, rule);
+    report.add(diagnostic.help(help));
+    false
+}
+
+fn read_section(
+    event: Event,
+    label: Option<&str>,
+    header: &Range<usize>,
+    entries: &[&Entry],
+    report: &mut Report,
+) -> Option<Section> {
+    let name = label.map_or(event.name().to_owned(), |label| format!("{}.{label}", event.name()));
+    let mut pipeline = None;
+    let (mut filter, mut paths, mut slack_channel) = (None, None, None);
+    for entry in entries {
+        let value = &entry.value;
+        match value::known_key(entry, &name, report) {
+            Some("pipeline") => pipeline = value::file(value, report).map(|path| (path, report.span(&value.range))),
+            Some("filter") => filter = value::filter(value, event.substitutions(), report),
+            Some("paths") => paths = value::paths(value, report),
+            Some("slack_channel") => slack_channel = value::channel(value, report),
+            _ => {}
+        }
+    }
+    let says_what = entries.iter().any(|entry| matches!(entry.key.as_str(), "pipeline" | "command"));
+    if !says_what && !report.is_broken() {
+        let message = format!("section `[{name}]` does not say what to run");
+        let diagnostic = report.error(report.codes.missing_key, header, message, "`pipeline` is missing");
+        report.add(diagnostic.help("add for example `pipeline = \"ci/pipeline.toml\"`"));
+    }
+    let (pipeline, pipeline_span) = pipeline?;
+    let label = label.map(str::to_owned);
+    Some(Section { event, label, filter, paths, pipeline, pipeline_span, slack_channel })
+}

@@ -1,0 +1,105 @@
+//! Tests of conducto.cfg: what is read, and that nothing makes the reader panic.
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::{Event, read_cfg};
+use crate::model::Diagnostic;
+
+fn sections(text: &str) -> Vec<String> {
+    let (cfg, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
+    assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
+    cfg.unwrap().sections.iter().map(|section| format!("{} {}", section.name(), section.pipeline)).collect()
+}
+
+fn codes(text: &str) -> Vec<&'static str> {
+    read_cfg("conducto.cfg", text.as_bytes()).1.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+#[test]
+fn a_bare_section_stands_beside_its_labelled_ones() {
+    let text = "[push]\npipeline = \"a\"\n[push.release]\npipeline = \"b\"\n[pr.x_1-y]\npipeline = \"c\"\n";
+    assert_eq!(sections(text), ["push a", "push.release b", "pr.x_1-y c"]);
+    let (cfg, _) = read_cfg("conducto.cfg", text.as_bytes());
+    let sections = cfg.unwrap().sections;
+    assert_eq!((sections[1].event, sections[1].label.as_deref()), (Event::Push, Some("release")));
+    assert_eq!(sections[1].pipeline_span.line_column(), (4, 12));
+}
+
+#[test]
+fn a_bare_header_without_keys_is_no_section_if_labelled_ones_follow() {
+    assert_eq!(sections("[push]\n[push.b]\npipeline = \"b\"\n[push.a]\npipeline = \"a\"\n"), ["push.b b", "push.a a"]);
+}
+
+#[test]
+fn sections_may_be_written_inline_or_with_dots() {
+    assert_eq!(sections("push.release = { pipeline = \"b\" }\npr.pipeline = \"a\"\n"), ["push.release b", "pr a"]);
+}
+
+#[rstest]
+#[case("", &["cfg::empty"])]
+#[case("[cron]\nschedule = \"x\"\n", &["cfg::empty", "cfg::unanswered-event"])]
+#[case("[push]\n", &["cfg::missing-key"])]
+#[case("[[push]]\npipeline = \"a\"\n", &["cfg::stray-key"])]
+#[case("[push]\npipeline = \"a\"\n[push.filter]\npipeline = \"b\"\n", &["cfg::bad-label"])]
+#[case("[push]\npipeline = \"a\"\n[push.env]\nA = \"b\"\n", &["cfg::not-yet"])]
+#[case("[push]\npipeline = \"a\"\n[push.schedule]\npipeline = \"b\"\n", &["cfg::bad-label"])]
+#[case("[push.a.b]\npipeline = \"a\"\n", &["cfg::missing-key", "cfg::unknown-key"])]
+#[case("[push]\npipeline = \"a\"\nfilter = \"\"\"\n{branch} == main\"\"\"\n", &[])]
+#[case("[push]\npipeline = \"a\"\nfilter = \"\"\"\nfilter = x\n== main\"\"\"\n", &[])]
+#[case("\u{feff}[push]\npipeline = \"a\"\n", &[])]
+#[case("[push]\r\npipeline = \"a\"\r\n", &[])]
+// The old dialect, and slips that only resemble it.
+#[case("[.general]\nname = x\n", &["cfg::ini-dialect"])]
+#[case("[push]\ncommand = python x.py\n", &["cfg::ini-dialect"])]
+#[case("[push main]\npipeline = \"a\"\n", &["cfg::ini-dialect"])]
+#[case("[push]\npipeline = ci.toml\nslack_channel = \"x\"\n", &["cfg::unquoted"])]
+#[case("[push]\npipeline = \"a\"\npaths = [\n  \"a\"\n  \"b\"\n]\n", &["cfg::syntax"])]
+fn texts_and_what_is_said_of_them(#[case] text: &str, #[case] expected: &[&str]) {
+    assert_eq!(codes(text), expected);
+}
+
+#[test]
+fn faults_of_a_filter_point_into_it_wherever_it_stands() {
+    let place = |text: &str| {
+        let (_, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
+        diagnostics[0].primary.as_ref().unwrap().span.line_column()
+    };
+    assert_eq!(place("[push]\npipeline = \"a\"\nfilter = 'ä == b && {nope} == 1'\n"), (3, 21));
+    assert_eq!(place("[push]\npipeline = \"a\"\nfilter = '''\na == b &&\n{nope} == 1'''\n"), (5, 1));
+    // Behind an escape the whole value is shown.
+    assert_eq!(place("[push]\npipeline = \"a\"\nfilter = \"\\u0061 == {nope}\"\n"), (3, 10));
+}
+
+const WHOLE: &str = "# all keys\n[push]\npipeline = \"a\"\n[push.release]\nfilter = \"{branch} == x\"\npaths = [\"a\", \
+    \"!b/**\"]\npipeline = 'b/c.toml'\nslack_channel = \"#x\"\n[cron]\nschedule = \"1\"\n[pr]\npipeline = \"c\"\n";
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let (_, diagnostics) = read_cfg("conducto.cfg", &bytes);
+        super::super::text(&diagnostics, false);
+    }
+
+    #[test]
+    fn no_damage_to_a_file_makes_the_reader_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..20_usize), 1..6),
+    ) {
+        let mut text: Vec<char> = WHOLE.chars().collect();
+        for (at, other, edit) in edits {
+            let (at, other) = (at.index(text.len()), other.index(text.len()));
+            match edit {
+                0..4 => text.swap(at, other),
+                4..8 => { text.remove(at); }
+                _ => text.insert(at, "[]{}\"'=.,\n#ä"[..].chars().nth(edit - 8).unwrap()),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let (cfg, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
+        prop_assert_eq!(cfg.is_none(), diagnostics.iter().any(Diagnostic::is_error));
+        super::super::text(&diagnostics, true);
+        if let Some(line) = super::super::summary(&diagnostics) {
+            prop_assert!(line.chars().count() <= 140);
+        }
+    }
+}

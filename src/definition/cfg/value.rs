@@ -1,0 +1,112 @@
+//! Checks the values of a section's keys. Knows no section.
+
+use std::ops::Range;
+
+use super::{
+    super::{
+        document::{Entry, Located, Value},
+        filter::Filter,
+        key::accept,
+        report::Report,
+        template::{Fault, Name},
+    },
+    keys::KEYS,
+    paths::Paths,
+};
+use crate::model::Diagnostic;
+
+/// Reads a filter and puts its faults where they stand in the file.
+pub(super) fn filter(value: &Located, known: &[Name], report: &mut Report) -> Option<Filter> {
+    let Value::Text(text) = &value.value else { return None };
+    let (filter, faults) = Filter::parse(text, known);
+    for Fault { code, is_warning, range, message, label, help } in faults {
+        let range = inside(value, text, &range, report);
+        let diagnostic = if is_warning { Diagnostic::warning(code, message) } else { Diagnostic::error(code, message) };
+        report.add(diagnostic.at(report.span(&range), label).help(help));
+    }
+    filter
+}
+
+/// Finds a part of a text in the file; the whole value if escapes stand between.
+fn inside(value: &Located, text: &str, part: &Range<usize>, report: &Report) -> Range<usize> {
+    let written = &report.text()[value.range.clone()];
+    match written.find(text) {
+        Some(offset) if !text.is_empty() => {
+            let start = value.range.start + offset;
+            start + part.start..start + part.end
+        }
+        _ => value.range.clone(),
+    }
+}
+
+/// Reads path patterns.
+pub(super) fn paths(value: &Located, report: &mut Report) -> Option<Paths> {
+    let Value::List(items) = &value.value else { return None };
+    let mut patterns = Vec::new();
+    for item in items {
+        match &item.value {
+            Value::Text(pattern) => patterns.push(pattern.as_str()),
+            Value::Lost => return None,
+            other => {
+                let label = format!("this is {}", other.words());
+                let message = "a path pattern is a text in quotes";
+                let diagnostic = report.error(report.codes.wrong_type, &item.range, message, label);
+                report.add(diagnostic.help("write for example `paths = [\"src/**\"]`"));
+                return None;
+            }
+        }
+    }
+    let bad = match Paths::parse(&patterns) {
+        Ok(paths) => return Some(paths),
+        Err(bad) => bad,
+    };
+    for pattern in bad {
+        let range = pattern.at.map_or(&value.range, |at| &items[at].range);
+        let diagnostic = report.error(report.codes.bad_value, range, pattern.message, pattern.label);
+        report.add(diagnostic.help(pattern.help));
+    }
+    None
+}
+
+/// Reads the path of a definition file.
+pub(super) fn file(value: &Located, report: &mut Report) -> Option<String> {
+    let Value::Text(path) = &value.value else { return None };
+    let (label, help) = if path.trim().is_empty() {
+        ("it is empty", "write for example `pipeline = \"ci/pipeline.toml\"`".to_owned())
+    } else if path.contains('\\') {
+        ("it holds a backslash", format!("folders are separated by `/`: `{}`", path.replace('\\', "/")))
+    } else if path.starts_with('/') {
+        let help = format!("paths start at the root of the repository: `{}`", path.trim_start_matches('/'));
+        ("it is absolute", help)
+    } else if path.split('/').any(|part| part == "..") {
+        ("it leads out of its folder", "name the file from the root of the repository, without `..`".to_owned())
+    } else if path.split('/').any(|part| part == "." || part.is_empty()) {
+        let parts: Vec<_> = path.split('/').filter(|part| *part != "." && !part.is_empty()).collect();
+        ("a part of it names nothing", format!("write `{}`", parts.join("/")))
+    } else if path.chars().any(char::is_control) {
+        ("it holds a control character", "rename the file".to_owned())
+    } else {
+        return Some(path.clone());
+    };
+    let message = format!("`pipeline` is not a path in the repository: {label}");
+    let diagnostic = report.error(report.codes.bad_value, &value.range, message, "");
+    report.add(diagnostic.help(help));
+    None
+}
+
+/// Reads the name of a Slack channel.
+pub(super) fn channel(value: &Located, report: &mut Report) -> Option<String> {
+    let Value::Text(channel) = &value.value else { return None };
+    if !channel.is_empty() && !channel.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Some(channel.clone());
+    }
+    let message = "`slack_channel` is not the name of a channel";
+    let diagnostic = report.error(report.codes.bad_value, &value.range, message, "empty, or a blank in it");
+    report.add(diagnostic.help("write for example `slack_channel = \"#builds\"`"));
+    None
+}
+
+/// Checks a key against the table of keys.
+pub(super) fn known_key(entry: &Entry, section: &str, report: &mut Report) -> Option<&'static str> {
+    accept(KEYS, entry, &format!("in section `[{section}]`"), report).map(|key| key.name)
+}

@@ -1,0 +1,148 @@
+//! Keys as data: name, kind of value, words for people. One table of them drives the reader, the JSON Schema and the tests of the documents.
+
+use super::{
+    document::{Entry, Value},
+    report::Report,
+    suggest::nearest,
+};
+
+/// What kind of value a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A table of texts.
+    TextTable,
+    /// `true` or `false`.
+    Flag,
+    /// A number above zero.
+    Number,
+    /// A duration: `"10m"`, or a number of seconds.
+    Duration,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// Whether this release understands a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Support {
+    /// It does.
+    Now,
+    /// It is a word of the product, and this release refuses it, saying so. The text is the way out until then.
+    Later(&'static str),
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) support: Support,
+    /// A value as it is written in TOML.
+    pub(crate) example: &'static str,
+    /// One sentence for people, shown by editors.
+    pub(crate) doc: &'static str,
+}
+
+impl Key {
+    /// Makes a key that this release understands.
+    pub(crate) const fn now(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Self {
+        Self { name, kind, support: Support::Now, example, doc }
+    }
+
+    /// Makes a key that a later release will understand.
+    pub(crate) const fn later(name: &'static str, kind: Kind, way_out: &'static str) -> Self {
+        Self { name, kind, support: Support::Later(way_out), example: "", doc: "" }
+    }
+
+    /// Says whether this release understands it.
+    pub(crate) fn is_supported(&self) -> bool {
+        self.support == Support::Now
+    }
+}
+
+impl Kind {
+    fn words(self) -> String {
+        match self {
+            Self::Text => "a text in quotes".to_owned(),
+            Self::Texts => "a list of texts".to_owned(),
+            Self::TextTable => "a table of texts".to_owned(),
+            Self::Flag => "true or false, without quotes".to_owned(),
+            Self::Number => "a number, without quotes".to_owned(),
+            Self::Duration => "a duration".to_owned(),
+            Self::Choice(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                quoted.join(" or ")
+            }
+        }
+    }
+
+    /// Returns a value of the wrong kind as it was probably meant.
+    fn mended(self, value: &Value, written: &str) -> Option<String> {
+        match (self, value) {
+            (Self::Texts, Value::Text(_)) => Some(format!("[{written}]")),
+            (Self::Number, Value::Text(text)) => text.parse::<f64>().ok().map(|_| text.clone()),
+            (Self::Flag, Value::Text(text)) => text.parse::<bool>().ok().map(|_| text.clone()),
+            _ => None,
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        matches!(
+            (self, value),
+            (Self::Text | Self::Choice(_) | Self::Duration, Value::Text(_))
+                | (Self::Texts, Value::List(_))
+                | (Self::TextTable, Value::Table(_))
+                | (Self::Flag, Value::Flag(_))
+                | (Self::Number | Self::Duration, Value::Integer(_) | Value::Float(_))
+        )
+    }
+}
+
+/// Finds the key of an entry and checks the kind of its value; reports what is wrong. `place` says in words where it stands.
+///
+/// Nothing is returned for what cannot be used: an unknown key, one of a later release, a value of the wrong kind.
+pub(crate) fn accept<'k>(keys: &'k [Key], entry: &Entry, place: &str, report: &mut Report) -> Option<&'k Key> {
+    let name = entry.key.as_str();
+    let codes = report.codes;
+    let Some(key) = keys.iter().find(|key| key.name == name) else {
+        let message = format!("unknown key `{name}` {place}");
+        let diagnostic = report.error(codes.unknown_key, &entry.key_range, message, "not a key that can stand here");
+        let help = match nearest(name, keys.iter().map(|key| key.name)) {
+            Some(near) => format!("a key with a similar name exists: `{near}`"),
+            None => format!("the keys are {}", names(keys)),
+        };
+        report.add(diagnostic.help(help));
+        return None;
+    };
+    if let Support::Later(way_out) = key.support {
+        let message = format!("`{name}` is not yet supported by this server");
+        let diagnostic = report.error(codes.not_yet, &entry.key_range, message, "known, but not to this release");
+        report.add(diagnostic.help(way_out));
+        return None;
+    }
+    let value = &entry.value.value;
+    if key.kind.fits(value) {
+        return Some(key);
+    }
+    if !matches!(value, Value::Lost) {
+        let message = format!("`{name}` {place} must be {}", key.kind.words());
+        let label = format!("this is {}", value.words());
+        let diagnostic = report.error(codes.wrong_type, &entry.value.range, message, label);
+        let written = &report.text()[entry.value.range.clone()];
+        let help = match key.kind.mended(value, written) {
+            Some(mended) => format!("write `{}`", report.pair(name, &mended)),
+            None => format!("write for example `{}`", report.pair(name, key.example)),
+        };
+        report.add(diagnostic.help(help));
+    }
+    None
+}
+
+/// Returns the supported keys' names for people.
+pub(crate) fn names(keys: &[Key]) -> String {
+    let names: Vec<_> = keys.iter().filter(|key| key.is_supported()).map(|key| format!("`{}`", key.name)).collect();
+    names.join(", ")
+}

@@ -1,0 +1,22 @@
+//! Floor 2: from text to model. Reads conducto.cfg; knows no repository, forge, clock or engine.
+//!
+//! Nothing here stops at the first mistake: [`read_cfg`] returns `(Option<T>, Vec<Diagnostic>)`, and the result is missing
+//! exactly when one of the diagnostics is an error. [`text`] and [`summary`] turn diagnostics into words.
+#![warn(missing_docs)]
+
+mod cfg;
+mod codes;
+mod document;
+mod filter;
+mod key;
+mod render;
+mod report;
+mod suggest;
+mod template;
+mod toml_text;
+
+pub use cfg::{Cfg, Event, Paths, Section, read_cfg};
+pub use codes::ALL_CODES;
+pub use filter::Filter;
+pub use render::{summary, text};
+pub use template::{Name, Values, values};
