@@ -1,7 +1,8 @@
-//! Floor 2: from text to model. Reads conducto.cfg; knows no repository, forge, clock or engine.
+//! Floor 2: from text to model. Reads conducto.cfg and definition files; knows no repository, forge, clock or engine.
 //!
-//! Nothing here stops at the first mistake: [`read_cfg`] returns `(Option<T>, Vec<Diagnostic>)`, and the result is missing
-//! exactly when one of the diagnostics is an error. [`text`] and [`summary`] turn diagnostics into words.
+//! Nothing here stops at the first mistake: [`read_cfg`] returns `(Option<T>, Vec<Diagnostic>)`, and
+//! the result is missing exactly when one of the diagnostics is an error. [`matching`] says which sections an event
+//! launches and why the others stay still; [`text`] and [`summary`] turn diagnostics into words.
 #![warn(missing_docs)]
 
 mod cfg;
@@ -14,9 +15,11 @@ mod report;
 mod suggest;
 mod template;
 mod toml_text;
+mod trigger;
 
 pub use cfg::{Cfg, Event, Paths, Section, read_cfg};
 pub use codes::ALL_CODES;
 pub use filter::Filter;
 pub use render::{summary, text};
 pub use template::{Name, Values, values};
+pub use trigger::{Answer, Still, matching, no_match_verdict};
