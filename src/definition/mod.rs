@@ -1,6 +1,6 @@
 //! Floor 2: from text to model. Reads conducto.cfg and definition files; knows no repository, forge, clock or engine.
 //!
-//! Nothing here stops at the first mistake: [`read_cfg`] returns `(Option<T>, Vec<Diagnostic>)`, and
+//! Nothing here stops at the first mistake: [`read_cfg`] and [`read_pipeline`] return `(Option<T>, Vec<Diagnostic>)`, and
 //! the result is missing exactly when one of the diagnostics is an error. [`matching`] says which sections an event
 //! launches and why the others stay still; [`text`] and [`summary`] turn diagnostics into words.
 #![warn(missing_docs)]
@@ -9,7 +9,9 @@ mod cfg;
 mod codes;
 mod document;
 mod filter;
+mod json_text;
 mod key;
+mod pipeline;
 mod render;
 mod report;
 mod suggest;
@@ -20,6 +22,7 @@ mod trigger;
 pub use cfg::{Cfg, Event, Paths, Section, read_cfg};
 pub use codes::ALL_CODES;
 pub use filter::Filter;
+pub use pipeline::read_pipeline;
 pub use render::{summary, text};
 pub use template::{Name, Values, values};
 pub use trigger::{Answer, Still, matching, no_match_verdict};

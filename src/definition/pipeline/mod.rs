@@ -1,0 +1,12 @@
+//! The definition file: a tree of nodes, in TOML or JSON keyed by node path. Knows no repository and no event.
+
+mod keys;
+mod node;
+mod read;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use keys::{KEYS, is_inherited};
+pub use read::read_pipeline;
