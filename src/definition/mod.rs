@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod cfg;
+mod check;
 mod codes;
 mod document;
 mod filter;
@@ -14,15 +15,18 @@ mod key;
 mod pipeline;
 mod render;
 mod report;
+mod schema;
 mod suggest;
 mod template;
 mod toml_text;
 mod trigger;
 
 pub use cfg::{Cfg, Event, Paths, Section, read_cfg};
+pub use check::check;
 pub use codes::ALL_CODES;
 pub use filter::Filter;
 pub use pipeline::read_pipeline;
 pub use render::{summary, text};
+pub use schema::{cfg_schema, key_names, pipeline_schema};
 pub use template::{Name, Values, values};
 pub use trigger::{Answer, Still, matching, no_match_verdict};

@@ -1,0 +1,52 @@
+//! Checks a file and the files it names, for the command line. Knows no disk: the caller reads.
+
+use super::{cfg::read_cfg, pipeline::read_pipeline};
+use crate::model::Diagnostic;
+
+/// Reports every mistake in a file. A name ending in `.cfg` is a conducto.cfg, anything else a definition file.
+///
+/// The definition files that a conducto.cfg names are checked too, each once; `read` returns the bytes of a path in the
+/// repository, or nothing if there is no such file.
+pub fn check(name: &str, bytes: &[u8], mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Vec<Diagnostic> {
+    if !name.ends_with(".cfg") {
+        return read_pipeline(name, bytes).1;
+    }
+    let (cfg, mut diagnostics) = read_cfg(name, bytes);
+    let mut seen = Vec::new();
+    for section in cfg.iter().flat_map(|cfg| &cfg.sections) {
+        if seen.contains(&&section.pipeline) {
+            continue;
+        }
+        seen.push(&section.pipeline);
+        match read(&section.pipeline) {
+            Some(bytes) => diagnostics.extend(read_pipeline(&section.pipeline, &bytes).1),
+            None => diagnostics.push(section.missing_file()),
+        }
+    }
+    diagnostics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cfg_is_checked_together_with_the_files_it_names() {
+        let cfg = b"[push]\npipeline = \"a.toml\"\n[push.x]\npipeline = \"a.toml\"\n[pr]\npipeline = \"b.toml\"\n";
+        let mut asked = Vec::new();
+        let found = check("conducto.cfg", cfg, |path| {
+            asked.push(path.to_owned());
+            (path == "a.toml").then(|| b"[\"/\"]\nexce = \"true\"\n".to_vec())
+        });
+        assert_eq!(asked, ["a.toml", "b.toml"]);
+        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "a.toml:1:2 node `/` has neither a command nor a type",
+                "a.toml:2:1 unknown key `exce` in node `/`",
+                "conducto.cfg:6:12 the definition file `b.toml` does not exist in this commit",
+            ]
+        );
+    }
+}
