@@ -1,4 +1,31 @@
 //! Floor 4: the only place where engine and adapters meet.
+//!
+//! One task per live pipeline ([`live`]) owns its state: it decides, commits, and only then acts. Around it: `intake` turns
+//! deliveries into pipelines, `pool` gives queued leaves to workers, `reports` takes what workers say, `outbox` speaks to the
+//! outside, `recovery` puts everything back together after a stop or a crash. [`Dispatch`] is the face of it all.
 
+mod answer;
+mod cause;
+mod error;
+mod feed;
+mod feedback;
+mod handle;
 pub mod hub;
+mod identity;
+mod intake;
+mod live;
+mod options;
+mod outbox;
+mod pool;
+mod recovery;
+mod registry;
+mod reports;
+mod shared;
+mod start;
 pub mod view;
+
+pub use crate::store::{inbox::NewDelivery, pipelines::Filter as PipelineFilter};
+pub use error::Error;
+pub use handle::{Dispatch, Health, LogStream, Receipt, Received};
+pub use identity::{Identity, Scope};
+pub use options::{Options, Parts};

@@ -19,4 +19,4 @@ mod tests;
 pub use effects::effects;
 pub use execute::{BadLog, execute, launch, replay};
 pub use pipeline::{Attempt, Leaf, Pipeline};
-pub use why::waits_for;
+pub use why::{must_stop, waits_for};

@@ -1,7 +1,7 @@
 //! Why a node does not run. Reads the state, changes nothing.
 
-use super::pipeline::{Phase, Pipeline};
-use crate::model::{NodeIndex, NodeKind, State};
+use super::pipeline::{Attempt, Phase, Pipeline};
+use crate::model::{KillReason, NodeIndex, NodeKind, State};
 
 /// Says in words what a node waits for; nothing when it runs or has ended.
 pub fn waits_for(pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
@@ -39,4 +39,9 @@ fn pending(pipeline: &Pipeline, node: NodeIndex) -> String {
         child = above;
     }
     "has not been reached".into()
+}
+
+/// Says why an attempt that has not ended must be ended; nothing when it may go on.
+pub fn must_stop(pipeline: &Pipeline, node: NodeIndex, attempt: &Attempt) -> Option<KillReason> {
+    if attempt.detached { Some(KillReason::User) } else { pipeline.is_halted(node) }
 }

@@ -6,8 +6,8 @@ mod publish;
 mod read;
 mod values;
 
-pub use keys::{KEYS, Key, Kind};
 pub use crate::layout::{Layout, LayoutError, profile_id};
+pub use keys::{KEYS, Key, Kind};
 pub use nearest::nearest;
 pub use publish::{example_file, schema};
 pub use read::{Sources, find_file, load};

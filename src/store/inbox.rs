@@ -1,5 +1,7 @@
 //! The inbox: every webhook delivery, once, with what became of it.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -106,33 +108,35 @@ pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> R
     Ok(true)
 }
 
-/// Returns the next delivery that is due, oldest first.
+/// Returns the next delivery that is due and not in hand, oldest first.
 ///
 /// # Errors
 /// [`Error`] of the store.
-pub fn next_due(connection: &Connection, now: Timestamp) -> Result<Option<Waiting>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, guid, event, body, attempts FROM inbox WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT 1",
-    )?;
-    let found = statement
-        .query_row([micros(now)], |row| {
-            let body: Vec<u8> = row.get(3)?;
-            Ok(Waiting { seq: row.get(0)?, guid: row.get(1)?, event: row.get(2)?, body, attempts: row.get(4)? })
-        })
-        .optional()?;
-    let Some(mut waiting) = found else { return Ok(None) };
+pub fn next_due(connection: &Connection, now: Timestamp, in_hand: &HashSet<i64>) -> Result<Option<Waiting>, Error> {
+    let mut due = connection
+        .prepare_cached("SELECT seq FROM inbox WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2")?;
+    let window = i64::try_from(in_hand.len() + 1).unwrap_or(i64::MAX);
+    let seqs = due.query_map(params![micros(now), window], |row| row.get::<_, i64>(0))?;
+    let Some(seq) = seqs.filter_map(Result::ok).find(|seq| !in_hand.contains(seq)) else { return Ok(None) };
+    let mut statement = connection.prepare_cached("SELECT guid, event, body, attempts FROM inbox WHERE seq = ?1")?;
+    let mut waiting = statement.query_row([seq], |row| {
+        Ok(Waiting { seq, guid: row.get(0)?, event: row.get(1)?, body: row.get(2)?, attempts: row.get(3)? })
+    })?;
     waiting.body = zstd::decode_all(&waiting.body[..]).map_err(|error| Error::Unreadable(error.to_string()))?;
     Ok(Some(waiting))
 }
 
-/// Returns when the next waiting delivery is due.
+/// Returns when the next waiting delivery that is not in hand is due.
 ///
 /// # Errors
 /// [`Error`] of the store.
-pub fn next_due_at(connection: &Connection) -> Result<Option<Timestamp>, Error> {
-    let sql = "SELECT min(next_at) FROM inbox WHERE state = 'new'";
-    let due: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
-    due.map(timestamp).transpose()
+pub fn next_due_at(connection: &Connection, in_hand: &HashSet<i64>) -> Result<Option<Timestamp>, Error> {
+    let mut due =
+        connection.prepare_cached("SELECT seq, next_at FROM inbox WHERE state = 'new' ORDER BY next_at LIMIT ?1")?;
+    let window = i64::try_from(in_hand.len() + 1).unwrap_or(i64::MAX);
+    let rows = due.query_map([window], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let next = rows.filter_map(Result::ok).find(|(seq, _)| !in_hand.contains(seq));
+    next.map(|(_, at)| timestamp(at)).transpose()
 }
 
 /// Writes down what became of a delivery.

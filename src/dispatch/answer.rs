@@ -1,0 +1,123 @@
+//! Views of pipelines, made from the engine's state.
+
+use super::{
+    cause,
+    view::{AttemptView, NodeView, PipelineSummary, PipelineView},
+};
+use crate::{
+    engine::{self, Attempt, Pipeline},
+    executor::Executor,
+    model::{NodeIndex, NodeKind, Outcome, State},
+    store::pipelines::{Listed, Projection},
+};
+
+/// Returns what lists show of a pipeline.
+pub(super) fn projection(pipeline: &Pipeline) -> Projection {
+    Projection {
+        state: pipeline.state(NodeIndex::ROOT),
+        ending: pipeline.finished().map(|(ending, _)| ending),
+        cause: cause::of_pipeline(pipeline),
+        counts: pipeline.counts(NodeIndex::ROOT),
+        finished_at: pipeline.finished().map(|(_, at)| at),
+    }
+}
+
+/// Returns a line of the list from the store's row.
+pub(super) fn summary(listed: Listed) -> PipelineSummary {
+    let Projection { state, ending, cause, counts, finished_at } = listed.projection;
+    PipelineSummary {
+        id: listed.id.into(),
+        title: listed.title,
+        state,
+        ending,
+        cause,
+        counts,
+        repository: listed.repository,
+        trigger: listed.described,
+        section: listed.section,
+        sha: listed.sha,
+        sender: listed.sender,
+        trust: listed.trust,
+        created_at: listed.created_at,
+        finished_at,
+    }
+}
+
+/// Returns a pipeline with its whole tree.
+pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor) -> PipelineView {
+    let launch = pipeline.launch();
+    let trigger = &launch.trigger;
+    let Projection { state, ending, cause, counts, finished_at } = projection(pipeline);
+    PipelineView {
+        summary: PipelineSummary {
+            id: launch.pipeline.to_string(),
+            title: launch.title.clone(),
+            state,
+            ending,
+            cause,
+            counts,
+            repository: trigger.repository.full_name.clone(),
+            trigger: trigger.describe(),
+            section: launch.section.clone(),
+            sha: trigger.sha.clone(),
+            sender: trigger.sender.clone(),
+            trust: launch.trust,
+            created_at: pipeline.created_at(),
+            finished_at,
+        },
+        seq: pipeline.seq(),
+        executor: executor.name().to_owned(),
+        isolated: executor.isolates(),
+        nodes: pipeline.definition().subtree(NodeIndex::ROOT).into_iter().map(|at| node(pipeline, at)).collect(),
+    }
+}
+
+fn node(pipeline: &Pipeline, index: NodeIndex) -> NodeView {
+    let tree = pipeline.definition();
+    let path = tree.path(index);
+    let (kind, command) = match &tree.node(index).kind {
+        NodeKind::Exec(exec) => ("exec", Some(exec.command.clone())),
+        NodeKind::Serial { .. } => ("serial", None),
+        NodeKind::Parallel => ("parallel", None),
+    };
+    let attempts = pipeline.leaf(index).map(|leaf| leaf.attempts.as_slice()).unwrap_or_default();
+    NodeView {
+        name: path.name().to_owned(),
+        depth: path.depth(),
+        path: path.into(),
+        kind: kind.to_owned(),
+        state: pipeline.state(index),
+        waits_for: engine::waits_for(pipeline, index),
+        cause: cause::of_leaf(pipeline, index),
+        image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
+        command,
+        doc: tree.node(index).settings.doc.clone(),
+        counts: pipeline.counts(index),
+        attempts: (1..).zip(attempts).map(|(number, attempt)| attempt_view(number, attempt)).collect(),
+    }
+}
+
+fn attempt_view(number: u32, attempt: &Attempt) -> AttemptView {
+    let state = match (&attempt.outcome, attempt.started_at) {
+        (Some(outcome), _) => outcome.state(),
+        (None, Some(_)) => State::Running,
+        (None, None) => State::Queued,
+    };
+    AttemptView {
+        number,
+        fence: attempt.fence.0,
+        worker: attempt.worker.to_string(),
+        asked_by: attempt.asked_by.to_string(),
+        state,
+        outcome: attempt.outcome.as_ref().map(ToString::to_string),
+        exit_code: match attempt.outcome {
+            Some(Outcome::Exited { code }) => Some(code),
+            _ => None,
+        },
+        kill_reason: attempt.outcome.as_ref().and_then(Outcome::kill_reason),
+        leased_at: attempt.leased_at,
+        started_at: attempt.started_at,
+        finished_at: attempt.finished_at,
+        log_bytes: attempt.finished_at.map(|_| attempt.log_bytes),
+    }
+}

@@ -1,0 +1,29 @@
+//! Why dispatch did not do what it was asked, by what the caller can tell its own caller.
+
+use crate::{model::Rejected, store};
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such pipeline, node, attempt or delivery.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The request makes no sense in the present state; the reason says why.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The store or the file system failed; nothing was changed. Try again.
+    #[error("the server cannot keep anything at the moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Closed => Self::Stopping,
+            error => Self::Unavailable(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What the forge and the chat are to be told of a pipeline, as rows for the outbox. Sends nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{answer, cause, options::Options};
+use crate::{
+    engine::Pipeline,
+    forge::{CommitState, CommitStatus},
+    model::{
+        Counts, Ending, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger, format_duration,
+        status_context,
+    },
+    notify::{Failure, Run, SlackMessage},
+    store::{outbox::NewMessage, pipelines::Projection},
+};
+
+/// Kinds of messages, as the outbox names them.
+pub(super) const STATUS: &str = "status";
+pub(super) const SLACK: &str = "slack";
+
+/// The forge limits how much is written; progress is told no more often than this.
+const STATUS_PAUSE: Duration = Duration::from_secs(10);
+
+/// The chat's own limit for edits is about one a second in a channel.
+const SLACK_PAUSE: Duration = Duration::from_secs(3);
+
+/// A message for the chat, as it lies in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Chat {
+    pub(super) channel: String,
+    pub(super) message: SlackMessage,
+    /// Where messages cannot be edited, only this one is posted.
+    pub(super) is_final: bool,
+}
+
+/// Returns what is to be told at a milestone.
+pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milestone) -> Vec<NewMessage> {
+    let launch = pipeline.launch();
+    let ending = match milestone {
+        Milestone::Finished(ending) => Some(ending),
+        Milestone::Begun | Milestone::Progress => None,
+    };
+    let pause = |usual: Duration| if milestone == Milestone::Begun { Duration::ZERO } else { usual };
+    let status = CommitStatus {
+        repository_id: launch.trigger.repository.id,
+        sha: launch.trigger.sha.clone(),
+        context: launch.status_context(),
+        state: commit_state(ending),
+        description: description(pipeline, ending),
+        target_url: Some(page(options, &launch.pipeline)),
+    };
+    let mut messages: Vec<NewMessage> =
+        status_row(&launch.trigger, &status, ending.is_some(), pause(STATUS_PAUSE)).into_iter().collect();
+    if let Some(channel) = launch.slack_channel.as_ref().or(options.slack_channel.as_ref()) {
+        let message = SlackMessage::of(&run(options, pipeline));
+        let chat = Chat { channel: channel.clone(), message, is_final: ending.is_some() };
+        messages.extend(serde_json::to_string(&chat).ok().map(|payload| NewMessage {
+            lane: format!("slack:{channel}:{}", launch.pipeline),
+            kind: SLACK,
+            payload,
+            is_final: ending.is_some(),
+            pause: pause(SLACK_PAUSE),
+        }));
+    }
+    messages
+}
+
+/// Returns the status for a commit whose configuration, or what it points to, starts nothing.
+pub(super) fn refusal(
+    options: &Options,
+    trigger: &Trigger,
+    section: &str,
+    guid: &str,
+    words: &str,
+) -> Option<NewMessage> {
+    let status = CommitStatus {
+        repository_id: trigger.repository.id,
+        sha: trigger.sha.clone(),
+        context: status_context(section),
+        state: CommitState::Error,
+        description: words.to_owned(),
+        target_url: Some(format!("{}/app/deliveries/{guid}", options.public_url)),
+    };
+    status_row(trigger, &status, true, Duration::ZERO)
+}
+
+fn status_row(trigger: &Trigger, status: &CommitStatus, is_final: bool, pause: Duration) -> Option<NewMessage> {
+    let CommitStatus { repository_id, sha, context, .. } = status;
+    let lane = format!("gh-status:{}:{repository_id}:{sha}:{context}", trigger.host);
+    let payload = serde_json::to_string(status).ok()?;
+    Some(NewMessage { lane, kind: STATUS, payload, is_final, pause })
+}
+
+fn commit_state(ending: Option<Ending>) -> CommitState {
+    match ending {
+        None => CommitState::Pending,
+        Some(Ending::Done) => CommitState::Success,
+        Some(Ending::Failed) => CommitState::Failure,
+        Some(Ending::Cancelled | Ending::Infrastructure) => CommitState::Error,
+    }
+}
+
+/// One line for the forge, the important words first since it is cut at 140 characters.
+fn description(pipeline: &Pipeline, ending: Option<Ending>) -> String {
+    let counts = pipeline.counts(NodeIndex::ROOT);
+    let done = format!("{} of {} done", counts.done, counts.total());
+    let time =
+        pipeline.finished().and_then(|(_, at)| Duration::try_from(at.duration_since(pipeline.created_at())).ok());
+    let time = time.map(|time| format!(" in {}", format_duration(time))).unwrap_or_default();
+    match (ending, cause::of_pipeline(pipeline)) {
+        (None, _) => progress(&counts),
+        (Some(Ending::Done), _) | (Some(_), None) => format!("{done}{time}"),
+        (Some(_), Some(cause)) => {
+            let room = 138_usize.saturating_sub(done.len() + time.len());
+            format!("{}; {done}{time}", cut(&cause, room))
+        }
+    }
+}
+
+fn progress(counts: &Counts) -> String {
+    let mut words = match (counts.running, counts.finished()) {
+        (0, 0) => return format!("queued: {} to run", counts.total()),
+        (running, _) => format!("{} of {} done, {running} running", counts.done, counts.total()),
+    };
+    if counts.failed() > 0 {
+        words.push_str(&format!(", {} failed", counts.failed()));
+    }
+    words
+}
+
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+fn run(options: &Options, pipeline: &Pipeline) -> Run {
+    let launch = pipeline.launch();
+    let Projection { state, ending, cause, counts, finished_at: _ } = answer::projection(pipeline);
+    let failures = cause::failed_leaves(pipeline)
+        .into_iter()
+        .filter(|node| {
+            // What was only stopped along with the rest explains nothing.
+            let reason = pipeline.leaf(*node).and_then(|leaf| leaf.kill_reason);
+            pipeline.state(*node) == State::Error || reason != Some(KillReason::User)
+        })
+        .map(|node| {
+            let path = pipeline.definition().path(node);
+            Failure {
+                url: node_page(options, &launch.pipeline, &path),
+                path: path.into(),
+                cause: cause::of_leaf(pipeline, node).unwrap_or_default(),
+            }
+        })
+        .collect();
+    Run {
+        pipeline: launch.pipeline.to_string(),
+        title: launch.title.clone(),
+        url: page(options, &launch.pipeline),
+        state,
+        ending,
+        cause,
+        repository: launch.trigger.repository.full_name.clone(),
+        trigger: launch.trigger.describe(),
+        section: launch.section.clone(),
+        sha: launch.trigger.sha.clone(),
+        sender: launch.trigger.sender.clone(),
+        counts,
+        failures,
+    }
+}
+
+fn page(options: &Options, pipeline: &PipelineId) -> String {
+    format!("{}/app/p/{pipeline}", options.public_url)
+}
+
+fn node_page(options: &Options, pipeline: &PipelineId, path: &NodePath) -> String {
+    let encoded: String = path
+        .as_str()
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    format!("{}/n{encoded}", page(options, pipeline))
+}

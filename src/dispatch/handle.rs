@@ -1,0 +1,388 @@
+//! The face of dispatch: what doors may ask. Cheap to clone.
+
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    answer,
+    error::Error,
+    hub::Incoming,
+    identity::{self, Identity},
+    intake, live,
+    options::{Options, Parts},
+    outbox, pool, recovery, reports,
+    shared::Shared,
+    view::{DeliveryView, OutboxView, PipelineSummary, PipelineView},
+};
+use crate::{
+    clock,
+    logs::Chunk,
+    model::{Actor, Asked, Command, NodePath, PipelineId, Recorded},
+    store::{inbox, outbox as outbox_rows, pipelines, server, tokens},
+};
+
+/// How many events are read from the store in one go.
+const PAGE: u32 = 1_000;
+
+/// What came of storing a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is safe and will be dealt with.
+    Stored,
+    /// It was safe before.
+    Duplicate,
+}
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Number of the last event it led to.
+    pub seq: u64,
+    /// Whether it had been carried out before, under the same key.
+    pub repeated: bool,
+}
+
+/// How the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it serves.
+    pub ready: bool,
+    /// What is wrong, in words.
+    pub problems: Vec<String>,
+}
+
+/// Pieces of a log.
+pub type LogStream = stream::BoxStream<'static, std::io::Result<Chunk>>;
+
+/// The handle.
+#[derive(Clone)]
+pub struct Dispatch {
+    shared: Arc<Shared>,
+}
+
+impl Dispatch {
+    /// Puts everything together, resumes what was under way, and goes on until the token is cancelled; then [`Self::join`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(
+        options: Options,
+        parts: Parts,
+        reported: mpsc::Receiver<Incoming>,
+        identity: server::Identity,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let (pool, messages) = mpsc::channel(1_024);
+        let fence = crate::model::Fence(identity.next_fence);
+        let shared = Arc::new(Shared::new(options, parts, pool, fence, stop));
+        let tasks = &shared.tasks;
+        tasks.spawn(pool::run(Arc::clone(&shared), messages));
+        recovery::run(&shared).await?;
+        tasks.spawn(reports::run(Arc::clone(&shared), reported));
+        tasks.spawn(recovery::sweep(Arc::clone(&shared)));
+        tasks.spawn(outbox::run(Arc::clone(&shared)));
+        tasks.spawn(intake::run(Arc::clone(&shared)));
+        Ok(Self { shared })
+    }
+
+    /// Waits until every task has ended. Containers go on running; the next start resumes them.
+    pub async fn join(&self) {
+        self.shared.parts.hub.close().await;
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    /// Stores a verified delivery. When this returns, nothing can lose it any more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: it is not stored; the forge has to send it again.
+    pub async fn receive(&self, delivery: inbox::NewDelivery) -> Result<Received, Error> {
+        let now = clock::now();
+        let is_new = self.shared.store.write(move |connection| inbox::put(connection, &delivery, now)).await?;
+        if is_new {
+            self.shared.inbox_changed.notify_one();
+        }
+        Ok(if is_new { Received::Stored } else { Received::Duplicate })
+    }
+
+    /// Lists deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn deliveries(&self, before: Option<i64>, limit: u32) -> Result<Vec<DeliveryView>, Error> {
+        let found = self.shared.store.read(move |connection| inbox::list(connection, before, limit)).await?;
+        Ok(found.into_iter().map(delivery_view).collect())
+    }
+
+    /// Finds one delivery.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn delivery(&self, guid: &str) -> Result<Option<DeliveryView>, Error> {
+        let guid = guid.to_owned();
+        let found = self.shared.store.read(move |connection| inbox::find(connection, &guid)).await?;
+        Ok(found.map(delivery_view))
+    }
+
+    /// Lists pipelines, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn pipelines(&self, filter: pipelines::Filter) -> Result<Vec<PipelineSummary>, Error> {
+        let found = self.shared.store.read(move |connection| pipelines::list(connection, &filter)).await?;
+        Ok(found.into_iter().map(answer::summary).collect())
+    }
+
+    /// Shows a pipeline with its whole tree; nothing when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn pipeline(&self, id: &PipelineId) -> Result<Option<PipelineView>, Error> {
+        let (reply, answer) = oneshot::channel();
+        match self.shared.send(id, live::Message::Look { reply }).await {
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => answer.await.map(Some).map_err(|_| Error::Stopping),
+        }
+    }
+
+    /// Cancels a pipeline: nothing more starts, what runs is ended.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when it has ended or is being cancelled.
+    pub async fn cancel(&self, id: &PipelineId, actor: Actor, key: Option<String>) -> Result<Receipt, Error> {
+        let key = key.map(|key| scoped(&actor, id, "cancel", &key));
+        self.shared.ask(id, Command::Cancel.by(actor), key).await
+    }
+
+    /// Puts a node and all below it back to pending and lets the pipeline go on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown node, [`Error::Rejected`] when there is nothing to reset.
+    pub async fn reset(
+        &self,
+        id: &PipelineId,
+        path: &NodePath,
+        actor: Actor,
+        key: Option<String>,
+    ) -> Result<Receipt, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.send(id, live::Message::Find { path: path.clone(), reply }).await?;
+        let node = answer.await.map_err(|_| Error::Stopping)?.ok_or(Error::NotFound("node"))?;
+        let key = key.map(|key| scoped(&actor, id, &format!("reset {path}"), &key));
+        let asked: Asked = Command::Reset { node }.by(actor);
+        self.shared.ask(id, asked, key).await
+    }
+
+    /// Follows a pipeline's events: those after a position, then each as it is committed. Never ends by itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown pipeline.
+    pub async fn events(
+        &self,
+        id: &PipelineId,
+        after: u64,
+    ) -> Result<impl Stream<Item = Recorded> + Send + use<>, Error> {
+        // Listening begins before reading, so nothing can fall between.
+        let live = self.shared.feed.subscribe();
+        let (wanted, shared) = (id.clone(), Arc::clone(&self.shared));
+        if self.shared.store.read(move |connection| pipelines::find(connection, &wanted)).await?.is_none() {
+            return Err(Error::NotFound("pipeline"));
+        }
+        let follower = Follower { shared, id: id.clone(), live, after, is_behind: true };
+        Ok(stream::unfold(follower, |mut follower| async move {
+            let events = follower.next().await?;
+            Some((stream::iter(events), follower))
+        })
+        .flatten())
+    }
+
+    /// Reads the log of a node's attempt, the latest when none is named. With `follow`, goes on until the attempt has ended.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown pipeline, node or attempt.
+    pub async fn log(
+        &self,
+        id: &PipelineId,
+        path: &NodePath,
+        attempt: Option<u32>,
+        follow: bool,
+    ) -> Result<LogStream, Error> {
+        let view = self.pipeline(id).await?.ok_or(Error::NotFound("pipeline"))?;
+        let node = view.nodes.iter().find(|node| node.path == path.as_str()).ok_or(Error::NotFound("node"))?;
+        let Some(wanted) = attempt
+            .map_or_else(|| node.attempts.len().checked_sub(1), |number| usize::try_from(number).ok()?.checked_sub(1))
+        else {
+            return Err(Error::NotFound("attempt: nothing has run yet"));
+        };
+        let attempt = node.attempts.get(wanted).ok_or(Error::NotFound("attempt"))?;
+        let log = self.shared.log_path(id, crate::model::Fence(attempt.fence));
+        // Listening begins before the attempt is looked at again: an end between the two is noticed.
+        let follower = self.shared.logs().read(&log, true);
+        let ended = || async {
+            let view = self.pipeline(id).await.ok().flatten();
+            view.is_none_or(|view| {
+                let now = view.nodes.iter().flat_map(|node| &node.attempts).find(|now| now.fence == attempt.fence);
+                now.is_none_or(|now| now.finished_at.is_some())
+            })
+        };
+        let reader = if follow && !ended().await { follower } else { self.shared.logs().read(&log, false) };
+        Ok(stream::unfold(Some(reader), |reader| async move {
+            let mut reader = reader?;
+            match reader.next().await {
+                Ok(chunks) if chunks.is_empty() => None,
+                Ok(chunks) => Some((chunks.into_iter().map(Ok).collect::<Vec<_>>(), Some(reader))),
+                Err(error) => Some((vec![Err(error)], None)),
+            }
+        })
+        .flat_map(stream::iter)
+        .boxed())
+    }
+
+    /// Lists messages to the outside, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn outbox(&self, state: Option<&str>, limit: u32) -> Result<Vec<OutboxView>, Error> {
+        let state = state.map(str::to_owned);
+        let rows =
+            self.shared.store.read(move |connection| outbox_rows::list(connection, state.as_deref(), limit)).await?;
+        let view = |row: outbox_rows::Listed| OutboxView {
+            id: row.id,
+            lane: row.lane,
+            kind: row.kind,
+            state: row.state,
+            attempts: row.attempts,
+            error: row.error,
+            created_at: row.created_at,
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Sends a message that was given up once more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such dead message.
+    pub async fn retry_outbox(&self, id: i64) -> Result<(), Error> {
+        let now = clock::now();
+        let revived = self.shared.store.write(move |connection| outbox_rows::revive(connection, id, now)).await?;
+        self.shared.outbox_changed.notify_one();
+        if revived { Ok(()) } else { Err(Error::NotFound("dead message")) }
+    }
+
+    /// Finds the holder of a token.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn identify(&self, token: &str) -> Result<Option<Identity>, Error> {
+        identity::identify(&self.shared, token).await
+    }
+
+    /// Says whether any token exists.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn has_tokens(&self) -> Result<bool, Error> {
+        Ok(self.shared.store.read(tokens::any).await?)
+    }
+
+    /// Keeps a token with these scopes (`read`, `operate`, `admin`, separated by blanks).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn keep_token(&self, name: &str, scopes: &str, value: &str) -> Result<(), Error> {
+        identity::keep(&self.shared, name, scopes, value).await
+    }
+
+    /// Says how the server is.
+    pub async fn health(&self) -> Health {
+        let mut problems: Vec<String> =
+            self.shared.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect();
+        problems.sort();
+        match self.outbox(Some("dead"), 100).await {
+            Ok(dead) if dead.is_empty() => {}
+            Ok(dead) => {
+                problems.push(format!("{} messages could not be delivered; see /api/v1/outbox?state=dead", dead.len()))
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+        Health { ready: !self.shared.stop.is_cancelled(), problems }
+    }
+
+    /// Returns how many pipelines are in memory.
+    pub async fn live_pipelines(&self) -> usize {
+        self.shared.registry.len().await
+    }
+}
+
+/// A caller's key means something only to that caller, for that request.
+fn scoped(actor: &Actor, id: &PipelineId, what: &str, key: &str) -> String {
+    format!("{actor} {id} {what} {key}")
+}
+
+fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {
+    let inbox::Delivery {
+        seq,
+        guid,
+        event,
+        repository,
+        state,
+        verdict,
+        diagnostics,
+        pipelines,
+        deliveries,
+        received_at,
+    } = delivery;
+    DeliveryView { seq, guid, event, repository, state, verdict, diagnostics, pipelines, deliveries, received_at }
+}
+
+struct Follower {
+    shared: Arc<Shared>,
+    id: PipelineId,
+    live: broadcast::Receiver<super::feed::Published>,
+    after: u64,
+    is_behind: bool,
+}
+
+impl Follower {
+    /// Returns the next events, at least one; nothing when the server stops.
+    async fn next(&mut self) -> Option<Vec<Recorded>> {
+        loop {
+            if self.is_behind {
+                let (id, after) = (self.id.clone(), self.after);
+                let read = self.shared.store.read(move |connection| pipelines::events(connection, &id, after, PAGE));
+                let events = read.await.ok()?;
+                if let Some(last) = events.last() {
+                    self.after = last.seq;
+                    return Some(events);
+                }
+                self.is_behind = false;
+            }
+            let published = tokio::select! {
+                published = self.live.recv() => published,
+                () = self.shared.stop.cancelled() => return None,
+            };
+            match published {
+                Ok(published) if published.pipeline != self.id => {}
+                Ok(published) => {
+                    let fresh: Vec<Recorded> =
+                        published.events.iter().filter(|recorded| recorded.seq > self.after).cloned().collect();
+                    // A hole means that a commit was missed; the store has it.
+                    match fresh.first() {
+                        Some(first) if first.seq == self.after + 1 => {
+                            self.after = fresh.last().map_or(self.after, |last| last.seq);
+                            return Some(fresh);
+                        }
+                        Some(_) => self.is_behind = true,
+                        None => {}
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => self.is_behind = true,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The task of one live pipeline: the only owner of its state. Decides, commits, and only then acts.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    answer, error::Error, feedback, handle::Receipt, pool, registry, shared::Shared, start, view::PipelineView,
+};
+use crate::{
+    clock,
+    engine::{self, Pipeline},
+    model::{Actor, Asked, Command, Effect, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
+    store::{self, outbox, pipelines},
+};
+
+/// How many messages at most share one commit.
+const BATCH: usize = 64;
+
+/// How long a pipeline that has ended stays in memory for those who look at it.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// What a pipeline can be asked.
+pub(super) enum Message {
+    /// Carry out a command. The key makes a repetition harmless.
+    Ask { asked: Asked, key: Option<String>, reply: oneshot::Sender<Result<Receipt, Error>> },
+    /// Show yourself.
+    Look { reply: oneshot::Sender<PipelineView> },
+    /// Say where a path leads.
+    Find { path: NodePath, reply: oneshot::Sender<Option<NodeIndex>> },
+    /// Tell the world again what it must do: it may have forgotten.
+    Resume,
+}
+
+pub(super) struct Live {
+    shared: Arc<Shared>,
+    id: PipelineId,
+    pipeline: Pipeline,
+}
+
+type Reply = (oneshot::Sender<Result<Receipt, Error>>, Receipt);
+
+/// What one batch of messages has led to, before it is committed.
+#[derive(Default)]
+struct Draft {
+    events: Vec<Recorded>,
+    replies: Vec<Reply>,
+    keys: Vec<(String, u64)>,
+}
+
+impl Live {
+    pub(super) fn new(shared: Arc<Shared>, pipeline: Pipeline) -> Self {
+        Self { shared, id: pipeline.launch().pipeline.clone(), pipeline }
+    }
+}
+
+/// Runs until the pipeline is over and nobody looks at it any more, or the server stops.
+pub(super) async fn run(mut live: Live, mut messages: mpsc::Receiver<Message>) {
+    let stop = live.shared.stop.clone();
+    let mut batch = Vec::new();
+    loop {
+        let pause = live.pause();
+        tokio::select! {
+            count = messages.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    return;
+                }
+                if !live.take(std::mem::take(&mut batch)).await {
+                    return;
+                }
+            }
+            () = tokio::time::sleep(pause) => {
+                if live.is_over() {
+                    if live.shared.registry.retire(&live.id, &mut messages).await {
+                        return;
+                    }
+                } else if !live.pass_deadline().await {
+                    return;
+                }
+            }
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+impl Live {
+    fn is_over(&self) -> bool {
+        self.pipeline.finished().is_some() && self.pipeline.live_attempts().next().is_none()
+    }
+
+    fn pause(&self) -> Duration {
+        // The wall clock may jump; looking again now and then makes that harmless.
+        const LOOK_AGAIN: Duration = Duration::from_secs(60);
+        if self.is_over() {
+            return LINGER;
+        }
+        let Some((due, _)) = self.pipeline.next_deadline() else { return LOOK_AGAIN };
+        let left = due.duration_since(clock::now());
+        Duration::try_from(left).unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
+    }
+
+    async fn pass_deadline(&mut self) -> bool {
+        let now = clock::now();
+        let Some((_, node)) = self.pipeline.next_deadline().filter(|(due, _)| *due <= now) else { return true };
+        let (reply, _answer) = oneshot::channel();
+        let asked = Command::DeadlinePassed { node }.by(Actor::Server);
+        self.take(vec![Message::Ask { asked, key: None, reply }]).await
+    }
+
+    /// Takes a batch of messages. Returns false when the state is lost and cannot be had back.
+    async fn take(&mut self, batch: Vec<Message>) -> bool {
+        let mut draft = Draft::default();
+        let mut looks = Vec::new();
+        let mut resume = false;
+        for message in batch {
+            match message {
+                Message::Ask { asked, key, reply } => self.ask(asked, key, reply, &mut draft).await,
+                Message::Look { reply } => looks.push(reply),
+                Message::Find { path, reply } => drop(reply.send(self.pipeline.definition().find(&path))),
+                Message::Resume => resume = true,
+            }
+        }
+        if !draft.events.is_empty() && !self.commit(draft).await {
+            return false;
+        }
+        if resume {
+            self.resume().await;
+        }
+        for reply in looks {
+            let view = answer::pipeline(&self.pipeline, self.shared.parts.executor.as_ref());
+            // Whoever asked may have gone away.
+            drop(reply.send(view));
+        }
+        true
+    }
+
+    async fn ask(
+        &mut self,
+        asked: Asked,
+        key: Option<String>,
+        reply: oneshot::Sender<Result<Receipt, Error>>,
+        draft: &mut Draft,
+    ) {
+        if let Some(key) = &key {
+            let key = key.clone();
+            match self.shared.store.read(move |connection| pipelines::remembered(connection, &key)).await {
+                Ok(None) => {}
+                Ok(Some(seq)) => return drop(reply.send(Ok(Receipt { seq, repeated: true }))),
+                Err(error) => return drop(reply.send(Err(error.into()))),
+            }
+        }
+        match engine::execute(&mut self.pipeline, clock::now(), &asked) {
+            Ok(events) => {
+                let seq = self.pipeline.seq();
+                draft.events.extend(events);
+                draft.replies.push((reply, Receipt { seq, repeated: false }));
+                draft.keys.extend(key.map(|key| (key, seq)));
+            }
+            Err(rejected) => drop(reply.send(Err(rejected.into()))),
+        }
+    }
+
+    async fn commit(&mut self, draft: Draft) -> bool {
+        let Draft { events, replies, keys } = draft;
+        let written = self.write(&events, keys).await;
+        if let Err(error) = written {
+            tracing::error!(pipeline = %self.id, error = %error, "a commit failed; the pipeline goes back to what is stored");
+            let failure = Arc::new(error);
+            for (reply, _) in replies {
+                drop(reply.send(Err(Error::Unavailable(Box::new(Arc::clone(&failure))))));
+            }
+            return match registry::load(&self.shared, &self.id).await {
+                Ok(pipeline) => {
+                    self.pipeline = pipeline;
+                    true
+                }
+                Err(_) => false,
+            };
+        }
+        self.shared.feed.publish(&self.id, &events);
+        for recorded in &events {
+            for effect in engine::effects(&self.pipeline, recorded) {
+                self.act(effect).await;
+            }
+        }
+        for (reply, receipt) in replies {
+            drop(reply.send(Ok(receipt)));
+        }
+        true
+    }
+
+    async fn write(&self, events: &[Recorded], keys: Vec<(String, u64)>) -> Result<(), store::Error> {
+        let milestone = events.iter().flat_map(|recorded| engine::effects(&self.pipeline, recorded)).fold(
+            None,
+            |latest, effect| match (effect, latest) {
+                // A beginning outweighs progress: people look for the mark at once.
+                (Effect::Report(Milestone::Progress), Some(earlier)) => Some(earlier),
+                (Effect::Report(milestone), _) => Some(milestone),
+                (_, latest) => latest,
+            },
+        );
+        let messages = milestone.map(|milestone| feedback::messages(&self.shared.options, &self.pipeline, milestone));
+        let projection = answer::projection(&self.pipeline);
+        let (id, events, now) = (self.id.clone(), events.to_vec(), clock::now());
+        let written = self
+            .shared
+            .store
+            .write(move |connection| {
+                pipelines::append(connection, &id, &events, &projection)?;
+                for message in messages.iter().flatten() {
+                    outbox::put(connection, message, now)?;
+                }
+                keys.iter().try_for_each(|(key, seq)| pipelines::remember(connection, key, *seq, now))
+            })
+            .await;
+        self.shared.outbox_changed.notify_one();
+        written
+    }
+
+    async fn act(&self, effect: Effect) {
+        let pipeline = self.id.clone();
+        let message = match effect {
+            Effect::Offer { node } => {
+                pool::Message::Offer { queue: start::queue(&self.shared.options, &self.pipeline, node), node }
+            }
+            Effect::Start { node, fence, worker } => {
+                let Some(start) = start::start(&self.shared, &self.pipeline, node, fence) else { return };
+                pool::Message::Start { worker, start: Box::new(start) }
+            }
+            Effect::Stop { fence, worker, reason } => pool::Message::Stop { worker, fence, reason },
+            Effect::Destroy { fence, worker, reason } => pool::Message::Destroy { worker, fence, reason },
+            // Written with the events themselves.
+            Effect::Report(_) => return,
+            Effect::Release => pool::Message::Release { pipeline },
+        };
+        self.shared.tell_pool(message).await;
+    }
+
+    /// After a start of the server: everything that the state says must be under way is ordered again.
+    async fn resume(&self) {
+        for (node, attempt) in self.pipeline.live_attempts() {
+            let queue = start::queue(&self.shared.options, &self.pipeline, node);
+            let (worker, fence) = (attempt.worker.clone(), attempt.fence);
+            let started = attempt.started_at.is_some();
+            self.shared.tell_pool(pool::Message::Adopt { worker: worker.clone(), queue, node, fence, started }).await;
+            self.act(Effect::Start { node, fence, worker: worker.clone() }).await;
+            let reason = engine::must_stop(&self.pipeline, node, attempt);
+            if let Some(reason) = reason {
+                self.act(Effect::Stop { fence, worker, reason }).await;
+            }
+        }
+        for node in self.pipeline.queued_leaves() {
+            self.act(Effect::Offer { node }).await;
+        }
+        if self.is_over() {
+            self.act(Effect::Release).await;
+        }
+    }
+}

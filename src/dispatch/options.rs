@@ -1,0 +1,51 @@
+//! What dispatch is told and given at its start.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+
+use super::hub::Hub;
+use crate::{
+    executor::Executor, forge::Statuses, git::Mirrors, layout::Layout, logs::Logs, notify::Slack, store::Store,
+};
+
+/// What the operator decided, as far as it matters here.
+#[derive(Clone)]
+pub struct Options {
+    /// Where things lie on the disk.
+    pub layout: Layout,
+    /// How people reach this server, without a slash at the end.
+    pub public_url: String,
+    /// Host name of the forge, e.g. `github.com`.
+    pub forge_host: String,
+    /// What a repository's name is appended to for git, e.g. `https://github.com`.
+    pub git_url: String,
+    /// Token for git and for commit statuses.
+    pub forge_token: Option<SecretString>,
+    /// How many workers there may be at once.
+    pub slots: u32,
+    /// How long a worker without work stays.
+    pub idle_timeout: Duration,
+    /// Image of nodes that name none.
+    pub default_image: String,
+    /// Slack channel of pipelines that name none.
+    pub slack_channel: Option<String>,
+}
+
+/// The rooms below, ready to be used.
+pub struct Parts {
+    /// The one SQLite file.
+    pub store: Store,
+    /// What nodes print.
+    pub logs: Logs,
+    /// Bare repositories.
+    pub mirrors: Mirrors,
+    /// Where workers live.
+    pub executor: Arc<dyn Executor>,
+    /// What workers dial.
+    pub hub: Hub,
+    /// Commit statuses.
+    pub statuses: Statuses,
+    /// Slack, where it is set up.
+    pub slack: Option<Slack>,
+}

@@ -1,0 +1,173 @@
+//! Speaks to the outside: takes what is due from the outbox, sends it once at a time per lane, writes down what came of it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use backon::BackoffBuilder as _;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::{
+    feedback::{Chat, SLACK, STATUS},
+    shared::Shared,
+};
+use crate::{
+    clock,
+    forge::CommitStatus,
+    model::SendError,
+    notify::{Address, Posted, SlackMessage, Updated},
+    store::{
+        Error,
+        outbox::{self, Claimed, Sent},
+    },
+};
+
+/// How many messages are under way at once.
+const AT_ONCE: u32 = 8;
+
+/// After how many failed tries a message is given up: with the pauses below, about a day.
+const TRIES: u32 = 150;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// How long to wait before looking again when nothing is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Sends until the server stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    // Which kinds rest, since their service asked for it.
+    let mut rests: HashMap<String, Timestamp> = HashMap::new();
+    loop {
+        let pause = match round(&shared, &mut rests).await {
+            Ok(pause) => pause,
+            Err(Error::Closed) => return,
+            Err(error) => {
+                tracing::error!(error = %error, "the outbox cannot be read");
+                FIRST_PAUSE
+            }
+        };
+        tokio::select! {
+            () = shared.outbox_changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = shared.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Sends all that is due. Returns how long there is nothing to do.
+async fn round(shared: &Arc<Shared>, rests: &mut HashMap<String, Timestamp>) -> Result<Duration, Error> {
+    loop {
+        let now = clock::now();
+        let claimed = shared.store.write(move |connection| outbox::claim(connection, now, AT_ONCE)).await?;
+        if claimed.is_empty() {
+            break;
+        }
+        let mut sending = JoinSet::new();
+        for message in claimed {
+            let shared = Arc::clone(shared);
+            let rest = rests.get(&message.kind).copied().filter(|until| *until > now);
+            sending.spawn(async move {
+                let sent = match rest {
+                    Some(at) => Sent::Later { at, error: "its service asked for a rest".into(), counts: false },
+                    None => send(&shared, &message).await,
+                };
+                (message, sent)
+            });
+        }
+        while let Some(finished) = sending.join_next().await {
+            let Ok((message, sent)) = finished else { continue };
+            if let Sent::Later { at, counts: false, .. } = &sent {
+                rests.insert(message.kind.clone(), *at);
+            }
+            note(&message, &sent);
+            let now = clock::now();
+            shared.store.write(move |connection| outbox::settle(connection, &message, &sent, now)).await?;
+        }
+    }
+    let due = shared.store.read(outbox::next_due_at).await?;
+    let left = due.map(|due| Duration::try_from(due.duration_since(clock::now())).unwrap_or(Duration::ZERO));
+    Ok(left.unwrap_or(LOOK_AGAIN).clamp(Duration::from_millis(10), LOOK_AGAIN))
+}
+
+fn note(message: &Claimed, sent: &Sent) {
+    let result = match sent {
+        Sent::Arrived { .. } => "sent",
+        Sent::Later { error, .. } => {
+            tracing::warn!(lane = %message.lane, error = %error, "a message has to wait");
+            "later"
+        }
+        Sent::Dead { error } => {
+            tracing::error!(lane = %message.lane, error = %error, "a message is given up");
+            "dead"
+        }
+    };
+    metrics::counter!("conducto_outbox_messages_total", "kind" => message.kind.clone(), "result" => result)
+        .increment(1);
+}
+
+async fn send(shared: &Shared, message: &Claimed) -> Sent {
+    let sent = match message.kind.as_str() {
+        STATUS => send_status(shared, message).await,
+        SLACK => send_chat(shared, message).await,
+        other => Err(SendError::Permanent { message: format!("this release cannot send `{other}`") }),
+    };
+    match sent {
+        Ok(sent) => sent,
+        Err(SendError::RateLimited { after, message }) => {
+            Sent::Later { at: clock::now() + after, error: message, counts: false }
+        }
+        Err(SendError::Permanent { message }) => Sent::Dead { error: message },
+        Err(SendError::Transient { message: error }) => match pause_after(message.attempts) {
+            Some(pause) => Sent::Later { at: clock::now() + pause, error, counts: true },
+            None => Sent::Dead { error: format!("given up after {TRIES} tries: {error}") },
+        },
+    }
+}
+
+fn pause_after(attempts: u32) -> Option<Duration> {
+    let policy = backon::ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .with_max_times(TRIES as usize);
+    policy.build().nth(attempts as usize)
+}
+
+async fn send_status(shared: &Shared, message: &Claimed) -> Result<Sent, SendError> {
+    let status: CommitStatus = read(&message.payload)?;
+    shared.parts.statuses.post(&status).await?;
+    Ok(Sent::Arrived { remote_id: None, channel: None })
+}
+
+async fn send_chat(shared: &Shared, message: &Claimed) -> Result<Sent, SendError> {
+    let Chat { channel, message: content, is_final } = read(&message.payload)?;
+    let Some(slack) = &shared.parts.slack else {
+        let message = "Slack is not set up; set `slack.bot_token` or `slack.webhook_url`".to_owned();
+        return Err(SendError::Permanent { message });
+    };
+    if !slack.can_update() && !is_final {
+        // One message at the end, where messages cannot be edited.
+        return Ok(Sent::Arrived { remote_id: None, channel: None });
+    }
+    if let (Some(ts), Some(channel)) = (&message.remote_id, &message.channel) {
+        let at = Address { channel: channel.clone(), ts: ts.clone() };
+        match slack.update(&at, &content).await? {
+            Updated::Edited => return Ok(Sent::Arrived { remote_id: None, channel: None }),
+            // Somebody removed it, or it is too old: a new one takes its place.
+            Updated::Gone => {}
+        }
+    }
+    post(slack, &channel, &content).await
+}
+
+async fn post(slack: &crate::notify::Slack, channel: &str, content: &SlackMessage) -> Result<Sent, SendError> {
+    Ok(match slack.post(channel, content).await? {
+        Posted::At(Address { channel, ts }) => Sent::Arrived { remote_id: Some(ts), channel: Some(channel) },
+        Posted::Unaddressed => Sent::Arrived { remote_id: None, channel: None },
+    })
+}
+
+fn read<T: serde::de::DeserializeOwned>(payload: &str) -> Result<T, SendError> {
+    serde_json::from_str(payload)
+        .map_err(|error| SendError::Permanent { message: format!("the message cannot be read: {error}") })
+}

@@ -1,0 +1,161 @@
+//! What all rooms of dispatch share: the parts below, the signals between them, the fences.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    error::Error,
+    feed::Feed,
+    handle::Receipt,
+    live::Message,
+    options::{Options, Parts},
+    pool,
+    registry::Registry,
+};
+use crate::{
+    logs,
+    model::{Asked, Fence, PipelineId, WorkerId},
+    store::Store,
+};
+
+/// Keeps the starting and the removing of one worker apart. Holds whether the worker is to go.
+#[derive(Clone, Default)]
+pub(super) struct Gate {
+    pub(super) door: Arc<tokio::sync::Mutex<bool>>,
+    /// Tells a start that is under way (an image pull may take long) to give up.
+    pub(super) leave: CancellationToken,
+}
+
+struct Enrolled {
+    pipeline: PipelineId,
+    gate: Gate,
+}
+
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) parts: Parts,
+    /// The same as in `parts`, since almost everybody needs it.
+    pub(super) store: Store,
+    pub(super) feed: Feed,
+    pub(super) registry: Registry,
+    pub(super) pool: mpsc::Sender<pool::Message>,
+    roster: Mutex<HashMap<WorkerId, Enrolled>>,
+    pub(super) inbox_changed: Notify,
+    pub(super) outbox_changed: Notify,
+    /// What is wrong now, in words for the health page, by the room that noticed.
+    pub(super) problems: Mutex<HashMap<&'static str, String>>,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+    next_fence: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: Options,
+        parts: Parts,
+        pool: mpsc::Sender<pool::Message>,
+        next_fence: Fence,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            options,
+            store: parts.store.clone(),
+            parts,
+            feed: Feed::new(),
+            registry: Registry::default(),
+            pool,
+            roster: Mutex::default(),
+            inbox_changed: Notify::new(),
+            outbox_changed: Notify::new(),
+            problems: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop,
+            next_fence: AtomicU64::new(next_fence.0),
+        }
+    }
+
+    pub(super) fn draw_fence(&self) -> Fence {
+        Fence(self.next_fence.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn logs(&self) -> &logs::Logs {
+        &self.parts.logs
+    }
+
+    pub(super) fn log_path(&self, pipeline: &PipelineId, fence: Fence) -> PathBuf {
+        self.options.layout.log(pipeline, fence)
+    }
+
+    /// Notes that something is wrong, or (with nothing) that it is right again.
+    pub(super) fn set_problem(&self, room: &'static str, problem: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => drop(problems.insert(room, problem)),
+            None => drop(problems.remove(room)),
+        }
+    }
+
+    /// Returns the pipeline that a worker works for.
+    pub(super) fn pipeline_of(&self, worker: &WorkerId) -> Option<PipelineId> {
+        self.roster().get(worker).map(|enrolled| enrolled.pipeline.clone())
+    }
+
+    pub(super) fn enrol(&self, worker: WorkerId, pipeline: PipelineId) {
+        self.roster().insert(worker, Enrolled { pipeline, gate: Gate::default() });
+    }
+
+    /// Returns what keeps the starting and the removing of a worker apart.
+    pub(super) fn gate(&self, worker: &WorkerId) -> Option<Gate> {
+        self.roster().get(worker).map(|enrolled| enrolled.gate.clone())
+    }
+
+    pub(super) fn strike_off(&self, worker: &WorkerId) {
+        self.roster().remove(worker);
+    }
+
+    fn roster(&self) -> MutexGuard<'_, HashMap<WorkerId, Enrolled>> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a command to a pipeline, live or not.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        id: &PipelineId,
+        asked: Asked,
+        key: Option<String>,
+    ) -> Result<Receipt, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(id, Message::Ask { asked, key, reply }).await?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Gives a message to a pipeline's task, which is started where it does not run.
+    pub(super) async fn send(self: &Arc<Self>, id: &PipelineId, mut message: Message) -> Result<(), Error> {
+        loop {
+            if self.stop.is_cancelled() {
+                return Err(Error::Stopping);
+            }
+            let sender = self.registry.find(self, id).await?;
+            match sender.send(message).await {
+                Ok(()) => return Ok(()),
+                // It has just retired; the next one is found or started.
+                Err(returned) => message = returned.0,
+            }
+        }
+    }
+
+    /// Gives the pool something to do. The pool never waits for anybody, so this waits only briefly.
+    pub(super) async fn tell_pool(&self, message: pool::Message) {
+        // The pool is gone only when the server stops; recovery makes up for what it did not hear.
+        drop(self.pool.send(message).await);
+    }
+}
