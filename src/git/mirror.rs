@@ -120,7 +120,9 @@ impl Mirrors {
             let outcome = fetch_or_begin_anew(&path, &remote, &wanted, &abandoned);
             // The slot is given back only now: an abandoned fetch counts until it really ends.
             drop(slot);
-            sender.send(outcome).unwrap_or_default();
+            if sender.send(outcome).is_err() {
+                tracing::info!("an abandoned fetch has ended");
+            }
         };
         std::thread::Builder::new().name("git-fetch".into()).spawn(work).map_err(Error::disk("start a thread"))?;
         let outcome = receiver.await;
@@ -138,6 +140,9 @@ impl Mirrors {
         let slot = Arc::clone(&self.shared.reads).acquire_owned().await.expect("the pool is never closed");
         let work = move || {
             let _slot = slot;
+            if !mirror.path.exists() {
+                return Err(Error::NotFound("nothing of the repository has been fetched yet".into()));
+            }
             work(&Repository::open_bare(&mirror.path)?)
         };
         tokio::task::spawn_blocking(work)

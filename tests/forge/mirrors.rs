@@ -25,9 +25,13 @@ impl Setup {
     }
 
     fn with_deadline(fetch_deadline: Duration) -> Self {
+        Self::with_threads(fetch_deadline, 4)
+    }
+
+    fn with_threads(fetch_deadline: Duration, threads: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let origin = SampleRepository::init(&folder.path().join("origin.git")).unwrap();
-        let options = Options { fetch_deadline, ..Options::new(folder.path().join("mirrors")) };
+        let options = Options { fetch_deadline, threads, ..Options::new(folder.path().join("mirrors")) };
         let name = MirrorName { host: "github.com".into(), id: 7 };
         Self { mirrors: Mirrors::build(options).unwrap(), folder, origin, name }
     }
@@ -250,22 +254,38 @@ async fn nobody_listening_is_worth_another_try() {
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
 }
 
+/// Takes one connection and says nothing; hangs up when it is aborted.
+async fn silent_server() -> (tokio::task::JoinHandle<usize>, String) {
+    let listener = listener().await;
+    let url = format!("http://{}/x.git", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        connection.read_to_end(&mut Vec::new()).await.unwrap_or_default()
+    });
+    (task, url)
+}
+
 #[tokio::test]
 async fn a_silent_server_is_given_up_at_the_deadline() {
     let setup = Setup::with_deadline(Duration::from_millis(300));
-    let listener = listener().await;
-    let url = format!("http://{}/x.git", listener.local_addr().unwrap());
-    let silent = tokio::spawn(async move {
-        let (mut connection, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        connection.read_to_end(&mut request).await.unwrap_or_default()
-    });
+    let (silent, url) = silent_server().await;
     let before = tokio::time::Instant::now();
     let outcome = setup.mirrors.fetch(&setup.remote(&url, None), &wanted(&"1".repeat(40))).await;
     assert!(matches!(outcome, Err(Error::Overdue { .. })), "{outcome:?}");
     assert!(before.elapsed() < SOON);
-    // The mirror is free for the next fetch although the first one still holds its thread.
-    let sha = setup.origin.commit("main", "First", &[]).unwrap();
-    setup.mirrors.fetch(&setup.local(), &wanted(&sha)).await.unwrap();
     silent.abort();
+}
+
+#[tokio::test]
+async fn an_abandoned_fetch_counts_until_it_ends() {
+    let setup = Setup::with_threads(Duration::from_millis(300), 1);
+    let sha = setup.origin.commit("main", "First", &[]).unwrap();
+    let (silent, url) = silent_server().await;
+    for remote in [setup.remote(&url, None), setup.local()] {
+        let outcome = setup.mirrors.fetch(&remote, &wanted(&sha)).await;
+        assert!(matches!(outcome, Err(Error::Overdue { .. })), "{outcome:?}");
+    }
+    silent.abort();
+    let freed = async { while setup.mirrors.fetch(&setup.local(), &wanted(&sha)).await.is_err() {} };
+    tokio::time::timeout(SOON, freed).await.unwrap();
 }
