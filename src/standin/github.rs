@@ -191,7 +191,7 @@ fn complaint(status: &ReceivedStatus, before: usize) -> Option<(&'static str, St
 /// Passes the request on, as it was received.
 async fn ask(judge: &str, full_name: &str, sha: &str, request: &Request) -> Result<(), Response> {
     let fail = |error: reqwest::Error| refuse(StatusCode::BAD_GATEWAY, &format!("the judge does not answer: {error}"));
-    let client = reqwest::Client::builder().build().map_err(fail)?;
+    let client = reqwest::Client::builder().tls_certs_only([]).build().map_err(fail)?;
     let call = client.post(format!("{judge}/repos/{full_name}/statuses/{sha}")).json(&request.body);
     let response = call.header("authorization", "Bearer judge").send().await.map_err(fail)?;
     if response.status().is_success() {

@@ -10,7 +10,7 @@ mod slack;
 
 pub use delivery::{Answer, Delivery};
 pub use github::{GitHub, ReceivedStatus};
-pub use payload::{PullRequest, Push, RepositoryFacts, pull_request, push};
+pub use payload::{PullRequest, Push, RepositoryFacts, ping, pull_request, push};
 pub use repository::{SampleFile, SampleKind, SampleRepository};
 pub use server::{Fault, Request};
 pub use slack::{Slack, SlackMessage};

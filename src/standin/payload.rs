@@ -100,6 +100,15 @@ pub fn pull_request(repository: &RepositoryFacts, pull: &PullRequest<'_>) -> Val
     })
 }
 
+/// Builds the payload of the `ping` that follows the making of a hook.
+pub fn ping(repository: &RepositoryFacts, hook_id: u64) -> Value {
+    json!({
+        "zen": "Keep it logically awesome.", "hook_id": hook_id,
+        "hook": {"type": "Repository", "id": hook_id, "active": true, "events": ["push", "pull_request"]},
+        "repository": facts(repository), "sender": user("nobody"),
+    })
+}
+
 fn facts(repository: &RepositoryFacts) -> Value {
     let (owner, name) = repository.full_name.split_once('/').unwrap_or(("nobody", &repository.full_name));
     json!({

@@ -29,6 +29,11 @@ pub enum Fault {
         /// Value of `Retry-After`.
         seconds: u64,
     },
+    /// Answers 403 as GitHub does when the quota of the hour is spent.
+    QuotaSpent {
+        /// Seconds until there is a new one.
+        seconds: i64,
+    },
     /// Never answers.
     Hang,
     /// Hangs up in the middle of the answer.
@@ -203,6 +208,11 @@ async fn misbehave(fault: Fault) -> Response {
             let body =
                 json!({"message": "You have exceeded a secondary rate limit.", "ok": false, "error": "ratelimited"});
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], Json(body)).into_response()
+        }
+        Fault::QuotaSpent { seconds } => {
+            let reset = (clock::now().as_second() + seconds).to_string();
+            let headers = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset)];
+            (StatusCode::FORBIDDEN, headers, Json(json!({"message": "API rate limit exceeded"}))).into_response()
         }
         Fault::Hang => std::future::pending().await,
         Fault::Close | Fault::CloseAfterwards => broken_off(),
