@@ -60,12 +60,18 @@ async fn trouble_is_classified_and_never_repeated_by_the_client() {
         matches!(limited, Err(SendError::RateLimited { after, .. }) if after == Duration::from_secs(17)),
         "{limited:?}"
     );
+    github.fail_next(1, Fault::QuotaSpent { seconds: 600 });
+    let spent = statuses.post(&status(CommitState::Pending)).await;
+    assert!(
+        matches!(spent, Err(SendError::RateLimited { after, .. }) if after > Duration::from_secs(500)),
+        "{spent:?}"
+    );
     for fault in [Fault::ServerError, Fault::Close, Fault::CloseAfterwards] {
         github.fail_next(1, fault);
         let failed = statuses.post(&status(CommitState::Pending)).await;
         assert!(matches!(failed, Err(SendError::Transient { .. })), "{fault:?}: {failed:?}");
     }
-    assert_eq!(github.requests().len(), 4);
+    assert_eq!(github.requests().len(), 5);
     assert_eq!(github.all_statuses().len(), 1, "what was cut off afterwards was done");
 }
 
