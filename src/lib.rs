@@ -14,11 +14,11 @@ pub mod layout;
 
 // Floor 3: adapters; none imports another.
 pub mod executor;
-pub mod logs;
-pub mod store;
 pub mod forge;
 pub mod git;
+pub mod logs;
 pub mod notify;
+pub mod store;
 pub mod worker;
 
 // Beside floor 3: what the demo and the tests talk to instead of the world.
@@ -33,6 +33,7 @@ pub mod settings;
 
 // Floor 6: the doors.
 pub mod cli;
+pub mod http;
 pub mod serve;
 
 #[cfg(test)]

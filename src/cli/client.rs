@@ -135,11 +135,11 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
-/// Writes a node's path as it stands in addresses: without the first slash, each part encoded; the root is `-`.
+/// Writes a node's path as it stands in addresses, with a slash at its end; nothing for the root.
 pub(crate) fn encode_node(path: &str) -> String {
     match path.trim_matches('/') {
-        "" => "-".to_owned(),
-        path => path.split('/').map(encode).collect::<Vec<_>>().join("/"),
+        "" => String::new(),
+        path => path.split('/').map(encode).collect::<Vec<_>>().join("/") + "/",
     }
 }
 
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn node_paths_keep_their_slashes_in_addresses() {
-        assert_eq!(encode_node("/checks/lint & style"), "checks/lint%20%26%20style");
-        assert_eq!(encode_node("checks"), "checks");
-        assert_eq!(encode_node("/"), "-");
+        assert_eq!(encode_node("/checks/lint & style"), "checks/lint%20%26%20style/");
+        assert_eq!(encode_node("checks"), "checks/");
+        assert_eq!(encode_node("/"), "");
     }
 }

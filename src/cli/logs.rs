@@ -54,7 +54,7 @@ pub(crate) async fn run(logs: Logs, printer: &mut Printer) -> Outcome {
     if logs.remote.json {
         query.push("format=json".to_owned());
     }
-    let path = format!("/pipelines/{}/nodes/{}/log?{}", encode(&logs.id), encode_node(&logs.node), query.join("&"));
+    let path = format!("/pipelines/{}/nodes/{}log?{}", encode(&logs.id), encode_node(&logs.node), query.join("&"));
     let mut body = Client::new(&logs.remote)?.stream(&path).await?.bytes_stream();
     while let Some(bytes) = body.next().await {
         printer.bytes(&bytes.map_err(|error| Failure::unreachable(error.without_url()))?)?;

@@ -25,7 +25,7 @@ pub(crate) struct Reset {
 
 pub(crate) async fn run(reset: Reset, printer: &mut Printer) -> Outcome {
     let client = Client::new(&reset.remote)?;
-    let path = format!("/pipelines/{}/nodes/{}/reset", encode(&reset.id), encode_node(&reset.node));
+    let path = format!("/pipelines/{}/nodes/{}reset", encode(&reset.id), encode_node(&reset.node));
     let receipt: Value = client.post(&path, Some(&clock::new_key())).await?;
     if reset.remote.json {
         return Ok(printer.json(&receipt)?);

@@ -105,7 +105,7 @@ async fn read_log(client: &Client, id: &str, node: &NodeView) -> Result<Vec<u8>,
     if node.attempts.is_empty() {
         return Ok(Vec::new());
     }
-    let path = format!("/pipelines/{id}/nodes/{}/log?tail=65536", encode_node(&node.path));
+    let path = format!("/pipelines/{id}/nodes/{}log?tail=65536", encode_node(&node.path));
     let bytes = client.stream(&path).await?.bytes().await;
     Ok(bytes.map_err(|error| Failure::unreachable(error.without_url()))?.to_vec())
 }

@@ -1,0 +1,49 @@
+//! Webhook deliveries and what became of them.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::address::MOST;
+use crate::{
+    dispatch::view::DeliveryView,
+    http::{
+        extract::{Path, Query},
+        problem::Problem,
+        router::App,
+    },
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Only deliveries before this position (`seq` of the last one seen).
+    before: Option<i64>,
+    /// At most this many, 200 at most.
+    #[serde(default = "some")]
+    #[param(default = 50)]
+    limit: u32,
+}
+
+fn some() -> u32 {
+    50
+}
+
+/// Lists deliveries, newest first.
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter),
+    responses((status = 200, body = Vec<DeliveryView>), (status = 401, body = Problem)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Vec<DeliveryView>>, Problem> {
+    Ok(Json(app.dispatch.deliveries(filter.before, filter.limit.clamp(1, MOST)).await?))
+}
+
+/// Shows one delivery.
+#[utoipa::path(get, path = "/api/v1/deliveries/{guid}", tag = "deliveries",
+    params(("guid" = String, Path, description = "The forge's id of the delivery")),
+    responses((status = 200, body = DeliveryView), (status = 404, body = Problem)))]
+pub(crate) async fn one(State(app): State<App>, Path(guid): Path<String>) -> Result<Json<DeliveryView>, Problem> {
+    let delivery = app.dispatch.delivery(&guid).await?;
+    delivery.map(Json).ok_or_else(|| Problem::not_found("there is no such delivery"))
+}

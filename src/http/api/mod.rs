@@ -1,0 +1,9 @@
+//! The API, version 1. Each file is one kind of resource.
+
+pub(super) mod actions;
+pub(super) mod address;
+pub(super) mod deliveries;
+pub(super) mod events;
+pub(super) mod logs;
+pub(super) mod outbox;
+pub(super) mod pipelines;

@@ -1,0 +1,17 @@
+//! Floor 6: HTTP. Webhooks, the API, the pages without script. Knows the dispatch handle, and nothing below it.
+
+mod api;
+mod auth;
+mod extract;
+mod health;
+mod login;
+mod openapi;
+mod pages;
+mod problem;
+mod router;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+pub use openapi::document;
+pub use router::{Options, router};
