@@ -92,8 +92,8 @@ fn root() -> PathBuf {
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(directory).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -110,8 +110,8 @@ fn floor(room: &str) -> Option<u8> {
 
 /// The room a file belongs to: `src/git/mirror.rs` and `src/git.rs` to `git`.
 fn room(file: &Path) -> String {
-    let inside = file.strip_prefix(root().join("src")).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+    let inside = file.strip_prefix(root().join("src")).expect("the file is below src");
+    let first = inside.components().next().expect("a file has a name").as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 

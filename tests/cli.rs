@@ -19,11 +19,11 @@ fn conducto(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ru
         .envs(environment.iter().copied())
         .current_dir(home)
         .output()
-        .unwrap();
+        .expect("the binary starts");
     Run {
         code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+        stdout: String::from_utf8(output.stdout).expect("output is text"),
+        stderr: String::from_utf8(output.stderr).expect("output is text"),
     }
 }
 
