@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{bytes::Bytes, sync::CancellationToken};
 
 use super::{
     answer,
@@ -19,9 +20,10 @@ use super::{
 };
 use crate::{
     clock,
-    logs::Chunk,
+    logs::{self, Chunk},
     model::{Actor, Asked, Command, NodePath, PipelineId, Recorded},
     store::{inbox, outbox as outbox_rows, pipelines, server, tokens},
+    worker::protocol,
 };
 
 /// How many events are read from the store in one go.
@@ -54,8 +56,36 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
-/// Pieces of a log.
-pub type LogStream = stream::BoxStream<'static, std::io::Result<Chunk>>;
+/// A verified delivery, as a door hands it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The forge's id of the delivery; unchanged when it is delivered again.
+    pub guid: String,
+    /// Event name as the forge calls it.
+    pub event: String,
+    /// Headers worth keeping.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// `owner/name`, where the payload tells it.
+    pub repository: Option<String>,
+    /// `action` of the payload, where it has one.
+    pub action: Option<String>,
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    /// Where it came from.
+    pub stream: protocol::Stream,
+    /// When the server wrote it down.
+    pub at: Timestamp,
+    /// The bytes.
+    pub data: Bytes,
+}
+
+/// Pieces of a log, in order.
+pub type LogStream = stream::BoxStream<'static, LogChunk>;
 
 /// The handle.
 #[derive(Clone)]
@@ -99,8 +129,11 @@ impl Dispatch {
     ///
     /// # Errors
     /// [`Error::Unavailable`]: it is not stored; the forge has to send it again.
-    pub async fn receive(&self, delivery: inbox::NewDelivery) -> Result<Received, Error> {
+    pub async fn receive(&self, delivery: NewDelivery) -> Result<Received, Error> {
         let now = clock::now();
+        let NewDelivery { guid, event, headers, body, repository, action } = delivery;
+        let headers = serde_json::to_string(&headers).map_err(|error| Error::Unavailable(Box::new(error)))?;
+        let delivery = inbox::NewDelivery { guid, event, action, repository, headers, body };
         let is_new = self.shared.store.write(move |connection| inbox::put(connection, &delivery, now)).await?;
         if is_new {
             self.shared.inbox_changed.notify_one();
@@ -234,8 +267,11 @@ impl Dispatch {
             let mut reader = reader?;
             match reader.next().await {
                 Ok(chunks) if chunks.is_empty() => None,
-                Ok(chunks) => Some((chunks.into_iter().map(Ok).collect::<Vec<_>>(), Some(reader))),
-                Err(error) => Some((vec![Err(error)], None)),
+                Ok(chunks) => Some((chunks.into_iter().map(log_chunk).collect::<Vec<_>>(), Some(reader))),
+                Err(error) => {
+                    tracing::error!(error = %error, "a log cannot be read");
+                    None
+                }
             }
         })
         .flat_map(stream::iter)
@@ -321,6 +357,16 @@ impl Dispatch {
 /// A caller's key means something only to that caller, for that request.
 fn scoped(actor: &Actor, id: &PipelineId, what: &str, key: &str) -> String {
     format!("{actor} {id} {what} {key}")
+}
+
+fn log_chunk(chunk: Chunk) -> LogChunk {
+    let Chunk { stream, at, data } = chunk;
+    let stream = match stream {
+        logs::Stream::Notice => protocol::Stream::Notice,
+        logs::Stream::Stdout => protocol::Stream::Stdout,
+        logs::Stream::Stderr => protocol::Stream::Stderr,
+    };
+    LogChunk { stream, at, data: data.into() }
 }
 
 fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {

@@ -24,8 +24,8 @@ mod shared;
 mod start;
 pub mod view;
 
-pub use crate::store::{inbox::NewDelivery, pipelines::Filter as PipelineFilter};
+pub use crate::store::pipelines::Filter as PipelineFilter;
 pub use error::Error;
-pub use handle::{Dispatch, Health, LogStream, Receipt, Received};
+pub use handle::{Dispatch, Health, LogChunk, LogStream, NewDelivery, Receipt, Received};
 pub use identity::{Identity, Scope};
 pub use options::{Options, Parts};

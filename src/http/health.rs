@@ -26,7 +26,7 @@ pub(crate) struct HealthAnswer {
 #[utoipa::path(get, path = "/healthz", tag = "server", security(()),
     responses((status = 200, body = HealthAnswer), (status = 503, body = HealthAnswer)))]
 pub(crate) async fn healthz(State(app): State<App>) -> (StatusCode, Json<HealthAnswer>) {
-    let health = app.dispatch.health();
+    let health = app.dispatch.health().await;
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = HealthAnswer { ready: health.ready, problems: health.problems, version: env!("CARGO_PKG_VERSION") };
     (status, Json(answer))

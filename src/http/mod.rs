@@ -9,8 +9,6 @@ mod openapi;
 mod pages;
 mod problem;
 mod router;
-#[cfg(test)]
-mod tests;
 mod webhook;
 
 pub use openapi::document;

@@ -78,7 +78,7 @@ impl IntoResponse for Problem {
 impl From<dispatch::Error> for Problem {
     fn from(error: dispatch::Error) -> Self {
         match error {
-            dispatch::Error::NotFound => Self::not_found("there is no such thing here"),
+            dispatch::Error::NotFound(what) => Self::not_found(format!("there is no such {what}")),
             dispatch::Error::Rejected(rejected @ Rejected::NoSuchNode) => Self::not_found(rejected.to_string()),
             dispatch::Error::Rejected(rejected) => Self::new(StatusCode::CONFLICT).detail(rejected.to_string()),
             error => {

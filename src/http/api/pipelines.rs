@@ -45,6 +45,7 @@ pub(crate) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Vec<PipelineSummary>>, Problem> {
     let Filter { repository, state, before, limit } = filter;
+    let before = before.as_deref().map(pipeline_id).transpose()?;
     let filter = PipelineFilter { repository, state, before, limit: limit.clamp(1, MOST) };
     Ok(Json(app.dispatch.pipelines(filter).await?))
 }
