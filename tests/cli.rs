@@ -37,6 +37,7 @@ impl Run {
 #[rstest]
 #[case::conducto(&[])]
 #[case::serve(&["serve"])]
+#[case::check(&["check"])]
 #[case::list(&["list"])]
 #[case::show(&["show"])]
 #[case::logs(&["logs"])]
@@ -66,6 +67,19 @@ fn wrong_settings_are_all_reported_with_their_places() {
     std::fs::write(home.path().join("conducto.toml"), text).unwrap();
     let run = conducto(home.path(), &["serve", "--config", "conducto.toml"], &[("CONDUCTO_LOG_FORMAT", "xml")]);
     insta::assert_snapshot!(run.shown());
+}
+
+#[test]
+fn a_conducto_cfg_is_checked_with_the_files_it_names() {
+    let home = tempfile::tempdir().unwrap();
+    let repository = home.path().join("repository");
+    std::fs::create_dir_all(repository.join("ci")).unwrap();
+    std::fs::write(repository.join("conducto.cfg"), "[push]\npipeline = \"ci/main.toml\"\nfiltre = 1\n").unwrap();
+    std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexec = 1\n").unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["check", "repository/conducto.cfg"], &[]).shown());
+    std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexec = \"true\"\n").unwrap();
+    std::fs::write(repository.join("conducto.cfg"), "[push]\npipeline = \"ci/main.toml\"\n").unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["check", "repository/conducto.cfg"], &[]).shown());
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cancel, deliveries, health, list, logs, reset, serve, show};
+use super::{cancel, check, deliveries, health, list, logs, reset, serve, show};
+use crate::worker;
 
 /// Self-hosted CI/CD: a pipeline is a tree, every attempt is kept
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub(crate) enum Color {
 pub(crate) enum Verb {
     /// Run the server
     Serve(serve::Serve),
+    /// Check a conducto.cfg, and the files it names, or a definition file
+    Check(check::Check),
     /// List pipelines, newest first
     List(list::List),
     /// Draw a pipeline's tree, and the end of the log of what failed
@@ -43,6 +46,9 @@ pub(crate) enum Verb {
     Deliveries(deliveries::Deliveries),
     /// Ask whether the server is well
     Health(health::Health),
+    /// Run nodes inside a container; started by the server
+    #[command(hide = true)]
+    Worker(worker::Options),
 }
 
 /// Where the server is and who asks; the same for every client verb.

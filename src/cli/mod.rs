@@ -2,6 +2,7 @@
 
 mod args;
 mod cancel;
+mod check;
 mod client;
 mod deliveries;
 mod failure;

@@ -7,12 +7,13 @@ use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    cancel, deliveries,
+    cancel, check, deliveries,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, list, logs, place,
     printer::Printer,
     reset, serve, show,
 };
+use crate::worker;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -24,6 +25,10 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    // A worker has neither a printer nor a runtime of ours: it is the first process of somebody else's container.
+    if let Verb::Worker(options) = arguments.verb {
+        return worker::run(options);
+    }
     let mut printer = Printer::new(arguments.color, &place::environment());
     match start(arguments.verb, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +60,8 @@ fn start(verb: Verb, printer: &mut Printer) -> Outcome {
 async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
     match verb {
         Verb::Serve(verb) => serve::run(verb, printer).await,
+        Verb::Check(verb) => check::run(verb, printer),
+        Verb::Worker(_) => Ok(()),
         Verb::List(verb) => list::run(verb, printer).await,
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,

@@ -14,8 +14,7 @@ use super::{
     printer::Printer,
 };
 use crate::{
-    present::render_diagnostics,
-    serve,
+    definition, serve,
     settings::{self, Layout, Log, LogFormat, Settings, Sources},
 };
 
@@ -62,9 +61,8 @@ pub(crate) fn settings(serve: &Serve, printer: &mut Printer) -> Result<Settings,
     let mut sources = Sources { file: None, environment: place::environment(), flags };
     sources.file = settings::find_file(serve.config.as_deref(), &sources);
     settings::load(&sources).map_err(|diagnostics| {
-        let text = render_diagnostics(&diagnostics, printer.is_coloured());
         // When even standard error is gone, the exit code still tells.
-        printer.remark(&format!("{text}\n")).ok();
+        printer.remark(&definition::text(&diagnostics, printer.is_coloured())).ok();
         let count = match diagnostics.len() {
             1 => "a mistake".to_owned(),
             count => format!("{count} mistakes"),

@@ -1,7 +1,6 @@
 //! Floor 5: how things are put into words: glyphs, durations, the tree as text. Knows neither terminals nor HTML.
 
 mod ago;
-mod diagnostics;
 #[cfg(test)]
 pub(crate) mod sample;
 mod state;
@@ -9,7 +8,6 @@ mod strip;
 mod tree;
 
 pub use ago::ago;
-pub use diagnostics::render_diagnostics;
 pub use state::{attempt_outcome, counts_words, glyph, headline, took};
 pub use strip::{plain_text, tail};
 pub use tree::{Row, failures, rows, tree_text};
