@@ -50,7 +50,7 @@ const IMPURE: &[&str] = &[
     "getrandom",
     "Uuid::new",
     "Uuid::now",
-    "rand::",
+    " rand::",
 ];
 
 /// What may lie at the top of the repository.
