@@ -9,7 +9,7 @@ mod values;
 pub use crate::layout::{Layout, LayoutError, profile_id};
 pub use keys::{KEYS, Key, Kind};
 pub use nearest::nearest;
-pub use publish::{example_file, schema};
+pub use publish::{example_file, reference, schema};
 pub use read::{Sources, find_file, load};
 pub use values::{
     Anonymous, Auth, Containers, ExecutorChoice, Git, Github, Log, LogFormat, Network, Settings, Slack, Slots,

@@ -62,6 +62,52 @@ pub fn schema() -> String {
     text
 }
 
+/// Writes `docs/settings.md`: how settings are found, and what each means.
+pub fn reference() -> String {
+    let mut text = String::from(INTRODUCTION);
+    let mut current = "-";
+    for key in KEYS {
+        let section = key.split().0;
+        if section != current {
+            current = section;
+            let title = if section.is_empty() { "Top level".to_owned() } else { format!("`[{section}]`") };
+            text.push_str(&format!("\n## {title}\n\n| setting | default | environment | |\n|---|---|---|---|\n"));
+        }
+        let default = key.default.map_or_else(|| "unset".to_owned(), |default| format!("`{default}`"));
+        let doc = key.doc.replace('\n', " ").replace('|', "\\|");
+        text.push_str(&format!("| `{}` | {default} | `{}` | {doc} |\n", key.split().1, key.variable()));
+    }
+    text
+}
+
+const INTRODUCTION: &str = "# Settings
+
+`conducto serve` needs no setting to start. Values come from four places; later ones win:
+
+1. the defaults below;
+2. the settings file, TOML: `--config FILE`, else `/etc/conducto/conducto.toml`, else `conducto.toml` in the base
+   directory. `config/conducto.toml` lists everything with its default, and `config/settings.schema.json` lets editors
+   help;
+3. the environment: `CONDUCTO_` and the name in capitals, with `_` for the dot;
+4. the command line: `--listen`, `--public-url`, `--base-dir`, `--executor`, `--allow-process`, `--log`.
+
+A secret can come from a file: add `_file` to its name (`token_file`, `CONDUCTO_GITHUB_TOKEN_FILE`). Line ends at the
+file's end are dropped. A wrong name or value stops the start; all mistakes are shown at once, with file, line and
+column. `conducto serve --check` only checks.
+
+| code | what it says |
+|---|---|
+| `settings::syntax` | the file is not TOML |
+| `settings::unknown-key` | there is no setting of this name |
+| `settings::wrong-type` | a number where a text belongs, and the like |
+| `settings::bad-value` | the value cannot be used; the message says what is expected |
+| `settings::unreadable` | the file named by `--config` cannot be read |
+| `settings::no-home` | `base_dir` begins with `~`, and `HOME` is not set |
+
+Three variables belong to the command line and not to the server: `CONDUCTO_SERVER` and `CONDUCTO_TOKEN` say whom to ask
+and as whom; `NO_COLOR` turns colour off. `CONDUCTO_BASE_DIR` counts for both.
+";
+
 fn property(key: &Key) -> Value {
     let mut property = Map::new();
     property.insert("description".to_owned(), key.doc.replace('\n', " ").into());
@@ -100,6 +146,11 @@ mod tests {
     #[test]
     fn the_schema_is_current() {
         checked_in::assert_current("config/settings.schema.json", &schema());
+    }
+
+    #[test]
+    fn the_reference_is_current() {
+        checked_in::assert_current("docs/settings.md", &reference());
     }
 
     #[test]
