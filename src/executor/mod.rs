@@ -1,5 +1,7 @@
 //! Floor 3: where workers live. Starts, watches and removes them; knows no engine, no store and no nodes.
 
+pub mod process;
+
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;

@@ -15,27 +15,27 @@ use conducto::{
 use tokio::{sync::mpsc, time::timeout};
 
 /// Nothing here takes that long, unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a node printed and how it ended.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-    pub received: u64,
-    pub pid: Option<u32>,
-    pub outcome: Option<Outcome>,
-    pub log_bytes: u64,
+pub(crate) struct Seen {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) received: u64,
+    pub(crate) pid: Option<u32>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) log_bytes: u64,
 }
 
 impl Seen {
     /// Output as text.
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
     /// Errors as text.
-    pub fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
@@ -64,12 +64,12 @@ impl Seen {
 }
 
 /// A hub with one worker.
-pub struct Rig {
-    pub hub: Hub,
-    pub reports: mpsc::Receiver<Incoming>,
-    pub worker: WorkerId,
-    pub run: PathBuf,
-    pub connections: u32,
+pub(crate) struct Rig {
+    pub(crate) hub: Hub,
+    pub(crate) reports: mpsc::Receiver<Incoming>,
+    pub(crate) worker: WorkerId,
+    pub(crate) run: PathBuf,
+    pub(crate) connections: u32,
     keys: PathBuf,
     orphan: Duration,
     refusing: bool,
@@ -78,26 +78,26 @@ pub struct Rig {
 
 impl Rig {
     /// Listens for one worker; sockets and keys lie below the root.
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self::with_orphan(root, PATIENCE)
     }
 
     /// The same, with a time after which the worker gives up.
-    pub fn with_orphan(root: &Path, orphan: Duration) -> Self {
+    pub(crate) fn with_orphan(root: &Path, orphan: Duration) -> Self {
         let (keys, run, worker) = (root.join("keys"), root.join("run"), clock::new_worker_id());
         let (hub, reports) = listen(&keys, &run, &worker, orphan);
         Self { hub, reports, worker, run, connections: 0, keys, orphan, refusing: false, seen: BTreeMap::new() }
     }
 
     /// Ends the hub in the middle of whatever it does.
-    pub async fn crash(&mut self) {
+    pub(crate) async fn crash(&mut self) {
         self.hub.close().await;
         self.reports.close();
         while self.reports.recv().await.is_some() {}
     }
 
     /// Makes a new hub on the same keys. Attempts known before are leased again.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.hub, self.reports) = listen(&self.keys, &self.run, &self.worker, self.orphan);
         for fence in self.seen.keys() {
             self.hub.lease(&self.worker, *fence);
@@ -105,12 +105,12 @@ impl Rig {
     }
 
     /// Starts a script.
-    pub fn start(&mut self, fence: u64, command: &str) {
+    pub(crate) fn start(&mut self, fence: u64, command: &str) {
         self.start_with(fence, command, PATIENCE, Duration::from_secs(10));
     }
 
     /// Starts a script that may run for so long, and then has the grace time.
-    pub fn start_with(&mut self, fence: u64, command: &str, longest: Duration, grace: Duration) {
+    pub(crate) fn start_with(&mut self, fence: u64, command: &str, longest: Duration, grace: Duration) {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
         let env = [("GREETING".to_owned(), "hello".to_owned())].into();
         let (max_time_ms, grace_ms) = (millis(longest), millis(grace));
@@ -121,7 +121,7 @@ impl Rig {
     }
 
     /// Refuses the next report, and with it all that was sent behind it.
-    pub async fn refuse(&mut self) {
+    pub(crate) async fn refuse(&mut self) {
         drop(self.receive().await);
         self.refusing = true;
     }
@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// Takes the next report.
-    pub async fn next(&mut self) -> Report {
+    pub(crate) async fn next(&mut self) -> Report {
         let Incoming { worker, report, done } = loop {
             let incoming = self.receive().await;
             self.refusing &= !matches!(incoming.report, Report::Connected { .. });
@@ -158,7 +158,7 @@ impl Rig {
     }
 
     /// Takes reports until the attempt looks as wanted.
-    pub async fn until(&mut self, fence: u64, wanted: impl Fn(&Seen) -> bool) -> &Seen {
+    pub(crate) async fn until(&mut self, fence: u64, wanted: impl Fn(&Seen) -> bool) -> &Seen {
         while !self.seen.get(&Fence(fence)).is_some_and(&wanted) {
             self.next().await;
         }
@@ -166,18 +166,18 @@ impl Rig {
     }
 
     /// Takes reports until the attempt has ended.
-    pub async fn ended(&mut self, fence: u64) -> &Seen {
+    pub(crate) async fn ended(&mut self, fence: u64) -> &Seen {
         self.until(fence, |seen| seen.outcome.is_some()).await
     }
 
     /// Runs a script to its end.
-    pub async fn run(&mut self, fence: u64, command: &str) -> &Seen {
+    pub(crate) async fn run(&mut self, fence: u64, command: &str) -> &Seen {
         self.start(fence, command);
         self.ended(fence).await
     }
 
     /// Forgets what was heard of an attempt, so that it can be heard again.
-    pub fn forget(&mut self, fence: u64) {
+    pub(crate) fn forget(&mut self, fence: u64) {
         self.seen.insert(Fence(fence), Seen::default());
     }
 }
@@ -191,7 +191,7 @@ fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub,
 }
 
 /// Waits until something holds.
-pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let waited = timeout(PATIENCE, async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -201,6 +201,6 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// The lines of `seq 1 last`.
-pub fn numbers(last: u32) -> String {
+pub(crate) fn numbers(last: u32) -> String {
     (1..=last).map(|number| format!("{number}\n")).collect()
 }
