@@ -1,5 +1,6 @@
 //! Floor 3: where workers live. Starts, watches and removes them; knows no engine, no store and no nodes.
 
+pub mod docker;
 pub mod process;
 
 use std::path::PathBuf;

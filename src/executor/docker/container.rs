@@ -1,0 +1,93 @@
+//! What a worker's container looks like. Knows no engine.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig};
+
+use super::{executor::Options, network::Networks};
+use crate::{
+    executor::WorkerSpec,
+    model::{PipelineId, WorkerId},
+};
+
+/// Which server's it is.
+pub(super) const SERVER_LABEL: &str = "com.conducto.server";
+/// Which pipeline's it is.
+pub(super) const PIPELINE_LABEL: &str = "com.conducto.pipeline";
+/// Which worker it is.
+pub(super) const WORKER_LABEL: &str = "com.conducto.worker";
+
+const BINARY: &str = "/conducto/bin/conducto";
+
+/// Enough for any build, too few for a fork bomb to hurt others.
+const PIDS: i64 = 4096;
+
+/// Returns the name of a worker's container.
+pub(super) fn name(pipeline: &PipelineId, worker: &WorkerId) -> String {
+    format!("conducto_worker_{pipeline}_{worker}")
+}
+
+/// Describes a worker's container to the engine.
+pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody {
+    let command = [
+        "worker",
+        "--socket",
+        "/conducto/run/worker.sock",
+        "--source",
+        "/conducto/source",
+        "--work",
+        "/mnt/conducto",
+        "--private",
+        "/conducto/node",
+        "--script",
+        "/conducto/cmd.sh",
+        "--name",
+        spec.worker.as_str(),
+    ];
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        // The image's own entrypoint and command are for those who start it as a service.
+        entrypoint: Some(vec![BINARY.to_owned()]),
+        cmd: Some(command.map(str::to_owned).into()),
+        working_dir: Some("/mnt/conducto".to_owned()),
+        labels: Some(labels(&options.server, spec)),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        tty: Some(false),
+        open_stdin: Some(false),
+        host_config: Some(host(options, spec)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn labels(server: &str, spec: &WorkerSpec) -> HashMap<String, String> {
+    let labels =
+        [(SERVER_LABEL, server), (PIPELINE_LABEL, spec.pipeline.as_str()), (WORKER_LABEL, spec.worker.as_str())];
+    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "processors are counted in small numbers")]
+fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
+    let memory = i64::try_from(spec.mem).unwrap_or(i64::MAX);
+    let bind = |host: &std::path::Path, inside: &str, mode: &str| format!("{}:{inside}:{mode}", host.display());
+    HostConfig {
+        binds: Some(vec![
+            bind(&options.binary, BINARY, "ro"),
+            // Read-only, so that no node can put a socket of its own in the place of ours.
+            bind(&spec.directory, "/conducto/run", "ro"),
+            bind(&spec.source, "/conducto/source", "ro"),
+            bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"),
+            bind(&spec.user_data, "/conducto/data/user", "rw"),
+        ]),
+        network_mode: Some(Networks::name(&spec.pipeline)),
+        nano_cpus: Some((spec.cpu * 1e9) as i64),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        pids_limit: Some(PIDS),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        // Output goes through the worker; what it says itself would only pile up.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        auto_remove: Some(false),
+        init: Some(false),
+        ..HostConfig::default()
+    }
+}

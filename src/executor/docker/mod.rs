@@ -1,0 +1,12 @@
+//! Workers as containers of the Docker engine on this machine. Knows no engine of ours and no nodes.
+
+mod client;
+mod container;
+mod executor;
+mod image;
+mod network;
+mod subnet;
+mod user;
+
+pub use executor::{Docker, Options};
+pub use subnet::{BadRange, Range};
