@@ -2,12 +2,15 @@
 
 pub mod docker;
 pub mod process;
+mod resolve;
 
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
 use crate::model::{PipelineId, WorkerId};
+
+pub use resolve::{Choice, resolve};
 
 /// All that is needed to start one worker.
 #[derive(Clone, Debug)]
