@@ -22,8 +22,8 @@ pub enum Error {
         /// How long it was given.
         deadline: Duration,
     },
-    /// The mirror is damaged: remove it and fetch again.
-    #[error("the mirror is damaged: {0}")]
+    /// The mirror was damaged and has been put aside: fetch again.
+    #[error("the mirror was damaged: {0}")]
     Corrupt(String),
     /// The address or the content of the repository is not acceptable here.
     #[error("{0}")]

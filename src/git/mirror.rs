@@ -20,7 +20,6 @@ use super::{
     fetch::{self, Remote, Wanted},
     options,
 };
-use crate::clock;
 
 /// Where mirrors are, and how much may be spent on them at once.
 #[derive(Clone, Debug)]
@@ -143,7 +142,11 @@ impl Mirrors {
             if !mirror.path.exists() {
                 return Err(Error::NotFound("nothing of the repository has been fetched yet".into()));
             }
-            work(&Repository::open_bare(&mirror.path)?)
+            let outcome = Repository::open_bare(&mirror.path).map_err(Error::from).and_then(|found| work(&found));
+            if let Err(Error::Corrupt(what)) = &outcome {
+                put_aside(&mirror.path, what)?;
+            }
+            outcome
         };
         tokio::task::spawn_blocking(work)
             .await
@@ -177,7 +180,6 @@ impl Shared {
     }
 }
 
-/// A damaged mirror is put aside and fetched anew, once.
 fn fetch_or_begin_anew(
     path: &Path,
     remote: &Remote,
@@ -186,13 +188,24 @@ fn fetch_or_begin_anew(
 ) -> Result<(), Error> {
     match fetch::fetch(path, remote, wanted, abandoned) {
         Err(Error::Corrupt(what)) => {
-            tracing::warn!(mirror = %path.display(), what, "a damaged mirror is put aside");
-            let aside = path.with_extension(format!("bad-{}", clock::now().as_second()));
-            fs::rename(path, aside).map_err(Error::disk("put a damaged mirror aside"))?;
+            put_aside(path, &what)?;
             fetch::fetch(path, remote, wanted, abandoned)
         }
         outcome => outcome,
     }
+}
+
+/// Keeps a damaged mirror for people to look at, one of each repository, and makes room for a new one.
+fn put_aside(path: &Path, what: &str) -> Result<(), Error> {
+    tracing::warn!(mirror = %path.display(), what, "a damaged mirror is put aside");
+    let aside = path.with_extension("bad");
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "cannot remove an old one");
+        }
+        _ => {}
+    }
+    fs::rename(path, aside).map_err(Error::disk("put a damaged mirror aside"))
 }
 
 fn folder_name(host: &str) -> Result<&str, Error> {

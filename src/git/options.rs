@@ -11,8 +11,9 @@ static SET: Once = Once::new();
 /// Sets the options, the first time it is called.
 #[expect(unsafe_code, reason = "libgit2 keeps these options in C globals; nothing else in the process touches them")]
 pub(super) fn set() {
-    // SAFETY: the globals are written once, before the first call into libgit2 that reads them: every way into this
-    // module goes through `Mirrors::build`, and `Once` makes later callers wait.
+    // SAFETY: the globals are aligned C integers, written once, before anything here reads them: every way into this
+    // room goes through `Mirrors::build`, and `Once` makes later callers wait. The stand-ins, which use libgit2 too,
+    // read only the last one, and open only repositories that either value lets them open.
     SET.call_once(|| unsafe {
         let results = [
             git2::opts::set_server_connect_timeout_in_milliseconds(CONNECT_TIMEOUT_MS),

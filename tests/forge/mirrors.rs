@@ -166,6 +166,28 @@ async fn a_damaged_mirror_is_fetched_anew() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_cannot_be_read_makes_room_for_a_new_one() {
+    let setup = Setup::new();
+    let sha = setup.origin.commit("main", "First", &[SampleFile::plain("a", &"1".repeat(40))]).unwrap();
+    setup.mirrors.fetch(&setup.local(), &wanted(&sha)).await.unwrap();
+    let mirror = setup.folder.path().join("mirrors/github.com/7.git");
+    for entry in std::fs::read_dir(mirror.join("objects/pack")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "pack") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let end = bytes.len() - 20;
+            bytes[12..end].fill(0xff);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let damaged = setup.mirrors.read_file(&setup.name, &sha, "a", 64).await;
+    assert!(matches!(damaged, Err(Error::Corrupt(_))), "{damaged:?}");
+    setup.mirrors.fetch(&setup.local(), &wanted(&sha)).await.unwrap();
+    assert_eq!(setup.read(&sha, "a").await, found(&"1".repeat(40)));
+}
+
+#[tokio::test]
 async fn leftovers_of_a_killed_process_are_removed() {
     let setup = Setup::new();
     let sha = setup.origin.commit("main", "First", &[]).unwrap();
