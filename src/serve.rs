@@ -1,15 +1,272 @@
-//! Floor 6: puts the whole server together and runs it. The only place that knows every room.
+//! Floor 7: puts the whole server together and runs it. The only place that knows every room.
 
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sha2::{Digest as _, Sha256};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Settings;
+use crate::{
+    clock,
+    dispatch::{
+        self, Dispatch, Parts,
+        hub::{self, Hub},
+    },
+    executor::{self, Choice, Executor, docker},
+    forge::Statuses,
+    git::{self, Mirrors},
+    http,
+    layout::Layout,
+    logs::Logs,
+    notify::{Access, Slack},
+    settings::{Anonymous, ExecutorChoice, Settings, Slots},
+    store::{self, Store},
+};
+
+/// How often server and workers say something to one another.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// After how long without a word of the server a worker ends its node and itself.
+const ORPHAN: Duration = Duration::from_secs(15 * 60);
+
+/// How many reports of workers may wait; beyond that the workers wait.
+const REPORTS: usize = 1_024;
+
+/// How long requests under way get at a stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// A server that serves.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How people reach it, without a slash at the end.
+    pub url: String,
+    /// Where nodes run: `docker` or `process`.
+    pub executor: &'static str,
+    dispatch: Dispatch,
+    doors: JoinHandle<std::io::Result<()>>,
+    /// Held as long as the server lives: no other may use the directory.
+    _lock: File,
+}
 
 /// Runs the server until `shutdown`.
 ///
 /// # Errors
 /// What kept it from starting, or ended it early.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
-    tracing::info!(listen = %settings.listen, "no rooms to serve yet");
-    shutdown.cancelled().await;
+    let server = start(settings, shutdown).await?;
+    tracing::info!(url = %server.url, executor = server.executor, "serving");
+    server.join().await
+}
+
+/// Starts the server; it serves when this returns, and stops when `stop` is cancelled.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Server> {
+    let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
+    layout.create()?;
+    let lock = lock(&layout)?;
+    let store = Store::open(&layout.database()).context("failed to open the database")?;
+    let (now, uuid) = (clock::now(), clock::new_uuid());
+    let identity = store.write(move |connection| store::server::begin(connection, now, uuid)).await?;
+    let executor = executor(&settings, &layout, &identity.uuid.to_string()).await?;
+    let (sink, reported) = mpsc::channel(REPORTS);
+    let hub = Hub::new(
+        hub::Options { keys_directory: layout.worker_keys(), heartbeat: HEARTBEAT, orphan: ORPHAN, window: 1 },
+        sink,
+    );
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("failed to listen on {}; is another server running there?", settings.listen))?;
+    let address = listener.local_addr()?;
+    let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let name = executor.name();
+    let parts = Parts {
+        store,
+        logs: Logs::start()?,
+        mirrors: mirrors(&settings, &layout)?,
+        executor,
+        hub,
+        statuses: Statuses::build(&settings.github.api_url, settings.github.token.clone())?,
+        slack: slack(&settings)?,
+    };
+    let options = options(&settings, &layout, &url);
+    let dispatch = Dispatch::start(options, parts, reported, identity, stop.clone()).await?;
+    keep_admin_token(&dispatch, &layout).await?;
+    let doors = serve(&settings, &dispatch, listener, &url, stop);
+    write_server_file(&layout, address)?;
+    Ok(Server { address, url, executor: name, dispatch, doors, _lock: lock })
+}
+
+impl Server {
+    /// Waits until the server has stopped: requests under way are answered, commits are finished, containers go on.
+    ///
+    /// # Errors
+    /// When the doors broke down.
+    pub async fn join(self) -> anyhow::Result<()> {
+        let served = self.doors.await.context("the HTTP side ended badly")?;
+        self.dispatch.join().await;
+        served.context("the HTTP side broke down")
+    }
+}
+
+/// Takes the directory for this server alone.
+fn lock(layout: &Layout) -> anyhow::Result<File> {
+    let path = layout.lock();
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+    if file.try_lock().is_err() {
+        let mut holder = String::new();
+        file.read_to_string(&mut holder).ok();
+        bail!(
+            "another Conducto (process {}) uses {}; stop it, or choose another directory with --base-dir",
+            holder.trim(),
+            layout.base().display()
+        );
+    }
+    file.set_len(0)?;
+    file.write_all(std::process::id().to_string().as_bytes())?;
+    Ok(file)
+}
+
+async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow::Result<Arc<dyn Executor>> {
+    let choice = match settings.executor {
+        ExecutorChoice::Auto => Choice::Auto,
+        ExecutorChoice::Docker => Choice::Docker,
+        ExecutorChoice::Process => Choice::Process,
+    };
+    let binary = place_binary(layout).context("failed to put the worker's binary in its place")?;
+    let docker = docker::Options {
+        server: server.to_owned(),
+        binary: binary.clone(),
+        socket: settings.containers.docker_socket.clone(),
+        networks: docker::Range::parse(&settings.containers.network_range.to_string())?,
+    };
+    let environment = ["PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+    let process = executor::process::Options {
+        binary,
+        state: layout.processes(),
+        environment: std::env::vars_os().filter(|(name, _)| environment.iter().any(|known| name == known)).collect(),
+    };
+    Ok(executor::resolve(choice, settings.allow_process, docker, process).await)
+}
+
+/// Copies this very binary to where it is mounted into containers from; an upgrade leaves the old one to its workers.
+fn place_binary(layout: &Layout) -> anyhow::Result<PathBuf> {
+    let content = fs::read("/proc/self/exe")?;
+    let hash = hex::encode(&Sha256::digest(&content)[..8]);
+    let place = layout.bin().join(hash).join("conducto");
+    if place.exists() {
+        return Ok(place);
+    }
+    let directory = place.parent().unwrap_or(&place).to_owned();
+    fs::create_dir_all(&directory)?;
+    let draft = directory.join(format!("draft-{}", std::process::id()));
+    fs::write(&draft, &content)?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))?;
+    fs::rename(&draft, &place)?;
+    Ok(place)
+}
+
+fn mirrors(settings: &Settings, layout: &Layout) -> anyhow::Result<Mirrors> {
+    let mut options = git::Options::new(layout.mirrors());
+    options.fetch_deadline = settings.git.fetch_timeout;
+    Mirrors::build(options).context("failed to prepare the mirrors")
+}
+
+fn slack(settings: &Settings) -> anyhow::Result<Option<Slack>> {
+    let access = match (&settings.slack.bot_token, &settings.slack.webhook_url) {
+        (Some(token), _) => Access::Bot { base_url: settings.slack.api_url.clone(), token: token.clone() },
+        (None, Some(url)) => Access::IncomingWebhook { url: url.clone() },
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Slack::build(access)?))
+}
+
+fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    dispatch::Options {
+        layout: layout.clone(),
+        public_url: url.to_owned(),
+        forge_host: settings.github.host.clone(),
+        git_url: settings.github.git_url.clone(),
+        forge_token: settings.github.token.clone(),
+        slots: match settings.containers.slots {
+            Slots::Auto => u32::try_from(processors).unwrap_or(u32::MAX),
+            Slots::Count(count) => count.get(),
+        },
+        idle_timeout: settings.containers.idle_timeout,
+        default_image: settings.containers.default_image.clone(),
+        slack_channel: settings.slack.channel.clone(),
+    }
+}
+
+/// At the first start, makes the admin's token: into a file that only its owner can read, never into a log.
+async fn keep_admin_token(dispatch: &Dispatch, layout: &Layout) -> anyhow::Result<()> {
+    let path = layout.admin_token();
+    if dispatch.has_tokens().await? && path.exists() {
+        return Ok(());
+    }
+    let token = format!("cdt_{}", clock::new_key());
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    file.write_all(format!("{token}\n").as_bytes())?;
+    file.sync_all()?;
+    dispatch.keep_token("admin", "admin", &token).await?;
+    tracing::info!(file = %path.display(), "the admin's token is in this file");
     Ok(())
+}
+
+fn serve(
+    settings: &Settings,
+    dispatch: &Dispatch,
+    listener: TcpListener,
+    url: &str,
+    stop: CancellationToken,
+) -> JoinHandle<std::io::Result<()>> {
+    let options = http::Options {
+        webhook_secrets: [&settings.github.webhook_secret, &settings.github.webhook_secret_previous]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
+        anonymous_read: settings.auth.anonymous == Anonymous::Read,
+        is_secure: url.starts_with("https://"),
+        metrics: metrics(),
+    };
+    let router = http::router(dispatch.clone(), options);
+    tokio::spawn(async move {
+        let stopping = stop.clone();
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+        tokio::select! {
+            served = served => served,
+            // Streams that go on for ever are cut; their clients come back to the next server.
+            () = async { stopping.cancelled().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
+        }
+    })
+}
+
+/// A process has one set of metrics, however many servers a test starts in it.
+fn metrics() -> Option<PrometheusHandle> {
+    PrometheusBuilder::new().install_recorder().ok()
+}
+
+fn write_server_file(layout: &Layout, address: SocketAddr) -> anyhow::Result<()> {
+    let text = serde_json::json!({"url": format!("http://{address}"), "pid": std::process::id()}).to_string();
+    write_whole(&layout.server_file(), &text).context("failed to say where the server listens")
+}
+
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
 }
