@@ -107,7 +107,10 @@ pub(super) fn start_log(log: &Log) {
         LogFormat::Json => false,
     };
     let filter = EnvFilter::new(&log.filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A process has one log: a second call (several servers in one test) changes nothing.
     let _already = if is_text { builder.try_init() } else { builder.json().try_init() };
 }

@@ -42,7 +42,8 @@ pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milest
         Milestone::Finished(ending) => Some(ending),
         Milestone::Begun | Milestone::Progress => None,
     };
-    let pause = |usual: Duration| if milestone == Milestone::Begun { Duration::ZERO } else { usual };
+    // People look for the beginning and for the end at once; only what lies between can wait.
+    let pause = |usual: Duration| if milestone == Milestone::Progress { usual } else { Duration::ZERO };
     let status = CommitStatus {
         repository_id: launch.trigger.repository.id,
         sha: launch.trigger.sha.clone(),

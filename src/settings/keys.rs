@@ -122,8 +122,8 @@ keys! {
     |s, text| put(&mut s.github.api_url, url(text));
 
     "github.git_url", Kind::Text, Some("\"https://github.com\""), "",
-    "Base address for fetches; `/owner/name.git` is added.",
-    |s, text| put(&mut s.github.git_url, url(text));
+    "Base address for fetches; `/owner/name.git` is added. A folder of bare repositories: file:///srv/git",
+    |s, text| put(&mut s.github.git_url, folder_or_url(text));
 
     "github.host", Kind::Text, Some("\"github.com\""), "",
     "Host name under which repositories are known.",
@@ -207,6 +207,15 @@ fn secret(text: &str) -> Result<Option<SecretString>, String> {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn folder_or_url(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    if trimmed.strip_prefix("file:///").is_some_and(|rest| !rest.is_empty()) {
+        Ok(trimmed.to_owned())
+    } else {
+        url(text)
+    }
 }
 
 fn url(text: &str) -> Result<String, String> {

@@ -133,7 +133,8 @@ async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId, source: &Path) ->
     let trigger = &pipeline.launch().trigger;
     let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
     let draft = source.with_extension(format!("draft-{}", clock::new_uuid()));
-    std::fs::create_dir_all(&draft).map_err(|error| words(&error))?;
+    let parent = draft.parent().unwrap_or(&draft);
+    std::fs::create_dir_all(parent).map_err(|error| words(&error))?;
     let written = shared.parts.mirrors.checkout(&mirror, &trigger.sha, &draft).await;
     let placed = match written {
         Ok(()) => match std::fs::rename(&draft, source) {
