@@ -9,6 +9,8 @@ mod openapi;
 mod pages;
 mod problem;
 mod router;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
 pub use openapi::document;

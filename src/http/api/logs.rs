@@ -105,3 +105,34 @@ fn body(media_type: &'static str, body: Body) -> Response {
     let headers = [(header::CONTENT_TYPE, media_type), (buffering, "no"), (header::CONTENT_SECURITY_POLICY, policy)];
     (headers, body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn piece(stream: protocol::Stream, data: &'static [u8]) -> LogChunk {
+        LogChunk { stream, at: jiff::Timestamp::UNIX_EPOCH, data: data.into() }
+    }
+
+    #[rstest]
+    #[case(1_000, "first\nsecond\nthird\n")]
+    #[case(14, "second\nthird\n")]
+    #[case(13, "third\n")]
+    #[case(6, "")]
+    #[tokio::test]
+    async fn a_tail_begins_with_a_whole_line(#[case] length: usize, #[case] expected: &str) {
+        let pieces = [piece(protocol::Stream::Stdout, b"first\nsec"), piece(protocol::Stream::Stdout, b"ond\nthird\n")];
+        assert_eq!(tail(stream::iter(pieces), length).await, expected.as_bytes());
+    }
+
+    #[test]
+    fn pieces_that_are_no_text_come_in_hex() {
+        let line = as_line(&piece(protocol::Stream::Stderr, b"plain\n"));
+        assert_eq!(line, "{\"stream\":\"stderr\",\"at\":\"1970-01-01T00:00:00Z\",\"text\":\"plain\\n\"}\n");
+        let line = as_line(&piece(protocol::Stream::Stdout, b"\xff\n"));
+        assert_eq!(line, "{\"stream\":\"stdout\",\"at\":\"1970-01-01T00:00:00Z\",\"hex\":\"ff0a\"}\n");
+    }
+}
