@@ -15,5 +15,7 @@ mod reset;
 mod run;
 mod serve;
 mod show;
+#[cfg(test)]
+mod tests;
 
 pub use run::main;

@@ -29,6 +29,12 @@ impl Printer {
         Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), is_coloured }
     }
 
+    /// Makes one that writes into memory: results, then remarks.
+    #[cfg(test)]
+    pub(crate) fn into_memory(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, is_coloured: bool) -> Self {
+        Self { out, err, is_coloured }
+    }
+
     /// Says whether colour is wanted.
     pub(crate) fn is_coloured(&self) -> bool {
         self.is_coloured

@@ -29,12 +29,9 @@ impl Caller {
     }
 
     fn may(&self, needed: Scope) -> bool {
-        let Some(identity) = &self.0 else { return needed == Scope::Read };
-        let has = |scope: Scope| identity.scopes.contains(&scope);
-        match needed {
-            Scope::Read => has(Scope::Read) || has(Scope::Operate) || has(Scope::Admin),
-            Scope::Operate => has(Scope::Operate) || has(Scope::Admin),
-            Scope::Admin => has(Scope::Admin),
+        match &self.0 {
+            Some(identity) => identity.may(needed),
+            None => needed == Scope::Read,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::strip::plain_text;
 use crate::{
     dispatch::view::{AttemptView, PipelineSummary},
     model::{Counts, Ending, State, format_duration},
@@ -32,7 +33,8 @@ pub fn headline(pipeline: &PipelineSummary) -> String {
     let total = pipeline.counts.total();
     match (pipeline.ending, &pipeline.cause) {
         (Some(Ending::Done), _) => format!("done: {total} of {total} nodes"),
-        (Some(_), Some(cause)) => cause.clone(),
+        // A cause may quote what somebody else has written.
+        (Some(_), Some(cause)) => plain_text(cause.as_bytes()),
         (Some(Ending::Failed), None) => format!("failed: {} of {total} nodes", pipeline.counts.failed()),
         (Some(Ending::Cancelled), None) => "cancelled".to_owned(),
         (Some(Ending::Infrastructure), None) => "ended by trouble below the commands".to_owned(),

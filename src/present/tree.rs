@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::state::{attempt_outcome, counts_words, glyph, took};
+use super::{
+    state::{attempt_outcome, counts_words, glyph, took},
+    strip::plain_text,
+};
 use crate::dispatch::view::{NodeView, PipelineView};
 
 /// One node, ready to be printed.
@@ -108,7 +111,7 @@ fn details(node: &NodeView) -> String {
     let mut parts = Vec::new();
     if node.state.is_failed() {
         let outcome = node.cause.clone().or_else(|| node.attempts.last().map(attempt_outcome));
-        parts.extend(outcome);
+        parts.extend(outcome.map(|words| plain_text(words.as_bytes())));
     } else if !node.state.is_finished() {
         parts.extend(node.waits_for.clone());
     }

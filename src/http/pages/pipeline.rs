@@ -205,7 +205,7 @@ fn tree_row(body: &mut Html, id: &str, row: &Row<'_>) {
 pub(crate) fn text(pipeline: &PipelineView, failures: &[Failure<'_>], now: Timestamp) -> String {
     let summary = &pipeline.summary;
     let mut text = format!("{}  {} {} {}\n", summary.id, summary.repository, summary.trigger, summary.sha);
-    text.push_str(&format!("{}\n{}\n\n", summary.title, headline(summary)));
+    text.push_str(&format!("{}\n{}\n\n", plain_text(summary.title.as_bytes()), headline(summary)));
     if !pipeline.isolated {
         text.push_str("nodes run as plain processes on the server's machine: no isolation\n\n");
     }
