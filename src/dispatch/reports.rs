@@ -19,10 +19,16 @@ use crate::{
 /// How many reports of one worker may wait.
 const BACKLOG: usize = 64;
 
-/// Takes reports until the hub is closed.
+/// Takes reports until the server stops.
 pub(super) async fn run(shared: Arc<Shared>, mut incoming: mpsc::Receiver<Incoming>) {
     let mut desks: HashMap<WorkerId, mpsc::Sender<Incoming>> = HashMap::new();
-    while let Some(report) = incoming.recv().await {
+    loop {
+        let report = tokio::select! {
+            report = incoming.recv() => report,
+            // What is not confirmed, the workers say again to the next server.
+            () = shared.stop.cancelled() => None,
+        };
+        let Some(report) = report else { return };
         let worker = report.worker.clone();
         let desk = desks.entry(worker.clone()).or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(BACKLOG);

@@ -5,7 +5,7 @@ use conducto::standin::{Delivery, PullRequest, ping, pull_request};
 use crate::house::{House, Plan, SECRET};
 
 const CFG: &str = "[push]\nfilter = \"{branch} == main\"\npipeline = \"ci.toml\"\n\
-                   [push.docs]\npaths = [\"docs/\"]\npipeline = \"ci.toml\"\n[pr]\npipeline = \"ci.toml\"\n";
+                   [push.docs]\nfilter = \"{branch} != main\"\npaths = [\"docs/\"]\npipeline = \"ci.toml\"\n[pr]\npipeline = \"ci.toml\"\n";
 const PIPELINE: &str = "[\"/only\"]\nexec = \"true\"\n";
 
 #[tokio::test]

@@ -5,5 +5,7 @@ mod deliveries;
 mod house;
 mod mistakes;
 mod octokit;
+#[path = "../forge/oracles.rs"]
+mod oracles;
 mod together;
 mod whole_way;

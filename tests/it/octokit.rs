@@ -1,1 +1,95 @@
-//! To be written.
+//! GitHub's own example deliveries, through the real receiver: each gets its verdict, and the runnable ones run.
+
+use std::collections::BTreeMap;
+
+use conducto::standin::{Delivery, SampleFile, SampleRepository};
+use serde_json::Value;
+
+use crate::{
+    house::{House, Plan, SECRET},
+    oracles,
+};
+
+/// What the table says becomes of each payload, by its key.
+fn table() -> BTreeMap<String, String> {
+    let text = include_str!("../fixtures/github/verdicts.txt");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(" => ")).map(|(key, words)| (key.to_owned(), words.to_owned())).collect()
+}
+
+/// The repository that the examples speak of, with a pipeline for pushes and pull requests.
+struct Prepared {
+    base: String,
+    head: String,
+}
+
+fn prepare(house: &House, full_name: &str) -> Prepared {
+    let repository = SampleRepository::init(&house.root().join(format!("git/{full_name}.git"))).unwrap();
+    let files = [
+        SampleFile::plain("conducto.cfg", "[push]\npipeline = \"ci.toml\"\n[pr]\npipeline = \"ci.toml\"\n"),
+        SampleFile::plain("ci.toml", "[\"/only\"]\nexec = \"cat README\"\n"),
+        SampleFile::plain("README", "hello\n"),
+    ];
+    let base = repository.commit("main", "base", &files).unwrap();
+    let head = repository.commit("main", "head", &[SampleFile::plain("README", "hello again\n")]).unwrap();
+    Prepared { base, head }
+}
+
+/// Puts the prepared commits in the place of GitHub's, and a repository of its own number, so that no two are one event.
+fn rewrite(body: &mut Value, event: &str, prepared: &Prepared, number: u64) {
+    let id = Value::from(1_000_000 + number);
+    body["repository"]["id"] = id.clone();
+    if event == "push" {
+        body["after"] = prepared.head.clone().into();
+        if body["head_commit"].is_object() {
+            body["head_commit"]["id"] = prepared.head.clone().into();
+        }
+    } else {
+        body["pull_request"]["head"]["sha"] = prepared.head.clone().into();
+        body["pull_request"]["base"]["sha"] = prepared.base.clone().into();
+        body["pull_request"]["head"]["repo"]["id"] = id.clone();
+        body["pull_request"]["base"]["repo"]["id"] = id;
+    }
+}
+
+#[tokio::test]
+async fn github_s_examples_get_the_verdicts_of_the_table_and_the_runnable_ones_run() {
+    let house = House::build(Plan::default()).await;
+    let examples = tokio::task::spawn_blocking(oracles::examples).await.unwrap();
+    let table = table();
+    let mut repositories: BTreeMap<String, Prepared> = BTreeMap::new();
+    let mut started = Vec::new();
+    for (number, example) in (0..).zip(&examples.deliveries) {
+        let expected = &table[&example.key];
+        let mut body: Value = serde_json::from_str(&example.body).unwrap();
+        let runs = !expected.starts_with("ignored: ") && expected != "ping" && !expected.contains("push of tag");
+        if runs {
+            let full_name = body["repository"]["full_name"].as_str().unwrap().to_owned();
+            let prepared = repositories.entry(full_name.clone()).or_insert_with(|| prepare(&house, &full_name));
+            rewrite(&mut body, &example.event, prepared, number);
+            house.github.add_repository(1_000_000 + number, full_name);
+        }
+        let delivery = Delivery::sign(SECRET, &example.event, &body);
+        let answer = house.send(&delivery).await;
+        if expected == "ping" {
+            assert_eq!(answer, 200, "{}", example.key);
+            continue;
+        }
+        assert_eq!(answer, 202, "{}", example.key);
+        let verdict = house.concluded(&delivery.guid).await;
+        let words = verdict.verdict.unwrap();
+        if let Some(reason) = expected.strip_prefix("ignored: ") {
+            assert_eq!((verdict.state.as_str(), words.as_str()), ("ignored", reason), "{}", example.key);
+        } else if expected.contains("fork true") {
+            assert!(words.contains("comes from a fork"), "{}: {words}", example.key);
+        } else if runs {
+            assert!(words.starts_with("started pipeline"), "{}: {words}", example.key);
+            started.extend(verdict.pipelines);
+        }
+    }
+    assert!(started.len() >= 10, "only {} payloads started a pipeline", started.len());
+    for id in &started {
+        let ended = house.ended(id).await;
+        assert_eq!(ended.summary.state.word(), "done", "{id}");
+    }
+}

@@ -57,6 +57,8 @@ pub(super) async fn start(shared: Arc<Shared>, key: QueueKey, worker: WorkerId, 
     let started = tokio::select! {
         started = try_start(&shared, key, &worker, start, &log) => started,
         () = gate.leave.cancelled() => return,
+        // The next server finds out what came of it.
+        () = shared.stop.cancelled() => return,
     };
     drop(is_to_go);
     if let Err(error) = started {
