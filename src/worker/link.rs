@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{Sink, Stream};
+use futures_util::{FutureExt, Sink, SinkExt, Stream};
 use tokio::{
     net::UnixStream,
     time::{sleep, timeout},
@@ -64,6 +64,14 @@ impl Link {
     pub(crate) fn send(&mut self, frame: Frame) -> Result<(), Error> {
         self.unflushed = true;
         Pin::new(&mut self.socket).start_send(frame)
+    }
+
+    /// Sends what is queued, as far as the socket takes it without waiting.
+    pub(crate) fn flush_now(&mut self) {
+        // An error will be met again by whoever listens.
+        if let Some(Ok(())) = self.socket.flush().now_or_never() {
+            self.unflushed = false;
+        }
     }
 
     /// Sends what is queued and returns the next word of the server; nothing when the connection is of no more use.

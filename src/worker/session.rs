@@ -51,6 +51,8 @@ enum Heard {
 
 /// Where the next node would run.
 enum Ground {
+    /// As the last node left it.
+    Used(Workspace),
     Preparing(JoinHandle<(Workspace, Result<(), String>)>),
     Ready(Workspace),
     Unfit(Workspace, String),
@@ -137,6 +139,9 @@ impl Session {
             }
             if let Some(code) = self.may_end(now) {
                 return self.end(code).await;
+            }
+            if self.tidy() {
+                continue;
             }
             let wake = self.wakes_at(now);
             let may_read = self.spool.has_room(matches!(self.line, Line::Online(_)));
@@ -279,7 +284,10 @@ impl Session {
             self.finish(fence, outcome, log_bytes);
             self.clean(dirty);
         }
-        while self.node.is_none() && !self.queue.is_empty() && !matches!(self.ground, Ground::Preparing(_)) {
+        while self.node.is_none()
+            && !self.queue.is_empty()
+            && !matches!(self.ground, Ground::Used(_) | Ground::Preparing(_))
+        {
             self.begin_next();
         }
     }
@@ -290,7 +298,7 @@ impl Session {
             Ground::Ready(workspace) => Node::start(&start, workspace, &self.memory),
             Ground::Unfit(_, message) => Err(message.clone()),
             Ground::Dirty => Err("a process of the node before could not be killed".to_owned()),
-            Ground::Preparing(_) => return self.queue.push_front(start),
+            Ground::Used(_) | Ground::Preparing(_) => return self.queue.push_front(start),
         };
         match begun {
             Ok(node) => {
@@ -314,9 +322,32 @@ impl Session {
             return;
         }
         self.ground = match std::mem::replace(&mut self.ground, Ground::Dirty) {
-            Ground::Ready(workspace) | Ground::Unfit(workspace, _) => prepare(workspace),
+            Ground::Ready(workspace) | Ground::Unfit(workspace, _) => Ground::Used(workspace),
             other => other,
         };
+    }
+
+    /// Makes the ground ready for the next node, once the end of the last is on its way. Says whether it is so already.
+    fn tidy(&mut self) -> bool {
+        match std::mem::replace(&mut self.ground, Ground::Dirty) {
+            Ground::Used(mut workspace) if workspace.is_small() => {
+                // Quicker done than handed to another thread.
+                if let Line::Online(link) = &mut self.line {
+                    link.flush_now();
+                }
+                let result = workspace.prepare().map_err(|error| error.to_string());
+                self.ground = settled(workspace, result);
+                true
+            }
+            Ground::Used(workspace) => {
+                self.ground = prepare(workspace);
+                false
+            }
+            other => {
+                self.ground = other;
+                false
+            }
+        }
     }
 
     /// Hands the connection whatever is due to be sent.
@@ -385,7 +416,7 @@ impl Session {
         }
         let workspace = match self.ground {
             Ground::Preparing(task) => task.await.ok().map(|(workspace, _)| workspace),
-            Ground::Ready(workspace) | Ground::Unfit(workspace, _) => Some(workspace),
+            Ground::Used(workspace) | Ground::Ready(workspace) | Ground::Unfit(workspace, _) => Some(workspace),
             Ground::Dirty => None,
         };
         if let Some(mut workspace) = workspace {
@@ -441,11 +472,17 @@ fn prepare(mut workspace: Workspace) -> Ground {
 async fn prepared(ground: &mut Ground) -> Ground {
     let Ground::Preparing(task) = ground else { return std::future::pending().await };
     match task.await {
-        Ok((workspace, Ok(()))) => Ground::Ready(workspace),
-        Ok((workspace, Err(message))) => Ground::Unfit(workspace, message),
+        Ok((workspace, result)) => settled(workspace, result),
         Err(error) => {
             tracing::error!(%error, "the preparation of a node ended");
             Ground::Dirty
         }
+    }
+}
+
+fn settled(workspace: Workspace, result: Result<(), String>) -> Ground {
+    match result {
+        Ok(()) => Ground::Ready(workspace),
+        Err(message) => Ground::Unfit(workspace, message),
     }
 }

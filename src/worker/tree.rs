@@ -53,6 +53,16 @@ struct Folder {
     entries: BTreeMap<OsString, Entry>,
 }
 
+impl Folder {
+    fn size(&self) -> usize {
+        let sizes = self.entries.values().map(|entry| match entry {
+            Entry::File(_) | Entry::Link(_) => 1,
+            Entry::Folder(folder) => folder.size(),
+        });
+        1 + sizes.sum::<usize>()
+    }
+}
+
 /// A working copy with its ledger.
 #[derive(Debug)]
 pub(crate) struct WorkingCopy {
@@ -101,6 +111,11 @@ impl WorkingCopy {
         };
         self.root = Some(root);
         Ok(())
+    }
+
+    /// Returns how many files, links and folders it has; nothing before the first copy.
+    pub(crate) fn size(&self) -> Option<usize> {
+        self.root.as_ref().map(Folder::size)
     }
 
     /// Notes that a node begins now.
