@@ -118,6 +118,10 @@ async fn what_a_killed_worker_leaves_is_found_by_its_mark() {
     kill(Pid::from_raw(i32::try_from(worker).unwrap()), Signal::SIGKILL).unwrap();
     eventually("the worker is dead", || !is_alive(&worker.to_string())).await;
     assert!(is_alive(&pid));
+    // Its first thread may be gone before the others are.
+    while status(&executor, &spec).await == WorkerStatus::Running {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(status(&executor, &spec).await, WorkerStatus::Exited { code: None, out_of_memory: false });
     executor.remove(&spec.pipeline, &spec.worker).await.unwrap();
     assert!(!is_alive(&pid));
