@@ -2,17 +2,16 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use anstyle::{AnsiColor, Color as Ansi, Style};
 use anyhow::Error;
 
 use super::{args::Color, failure::Failure};
-use crate::model::State;
+use crate::{model::State, present::Ink};
 
 /// Prints what verbs have to say.
 pub(crate) struct Printer {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    is_coloured: bool,
+    ink: Ink,
 }
 
 impl Printer {
@@ -26,18 +25,23 @@ impl Printer {
             Color::Auto if is_set("CLICOLOR_FORCE") => true,
             Color::Auto => io::stdout().is_terminal() && environment.get("TERM").is_none_or(|term| term != "dumb"),
         };
-        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), is_coloured }
+        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), ink: Ink::new(is_coloured) }
     }
 
     /// Makes one that writes into memory: results, then remarks.
     #[cfg(test)]
     pub(crate) fn into_memory(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, is_coloured: bool) -> Self {
-        Self { out, err, is_coloured }
+        Self { out, err, ink: Ink::new(is_coloured) }
     }
 
     /// Says whether colour is wanted.
     pub(crate) fn is_coloured(&self) -> bool {
-        self.is_coloured
+        self.ink.is_coloured()
+    }
+
+    /// Returns what texts are painted with.
+    pub(crate) fn ink(&self) -> Ink {
+        self.ink
     }
 
     /// Prints a line of the result.
@@ -65,7 +69,7 @@ impl Printer {
     /// Prints why the verb ended early: the error, its causes, the way out.
     pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<()> {
         let causes: Vec<String> = failure.error.chain().skip(1).map(ToString::to_string).collect();
-        let error = self.paint(AnsiColor::Red, "error");
+        let error = self.state(State::Error, "error");
         writeln!(self.err, "{error}: {}", single(&failure.error))?;
         for cause in causes {
             writeln!(self.err, "caused by: {cause}")?;
@@ -78,37 +82,17 @@ impl Printer {
 
     /// Colours a text the way its state is coloured everywhere.
     pub(crate) fn state(&self, state: State, text: &str) -> String {
-        let color = match state {
-            State::Pending => AnsiColor::BrightBlack,
-            State::Queued => AnsiColor::Magenta,
-            State::Running => AnsiColor::Blue,
-            State::Done => AnsiColor::Green,
-            State::Error => AnsiColor::Red,
-            State::Killed => AnsiColor::Yellow,
-        };
-        self.paint(color, text)
+        self.ink.state(state, text)
     }
 
     /// Makes a text step back.
     pub(crate) fn dim(&self, text: &str) -> String {
-        self.style(Style::new().dimmed(), text)
+        self.ink.dim(text)
     }
 
     /// Makes a text stand out.
     pub(crate) fn bold(&self, text: &str) -> String {
-        self.style(Style::new().bold(), text)
-    }
-
-    fn paint(&self, color: AnsiColor, text: &str) -> String {
-        self.style(Style::new().fg_color(Some(Ansi::Ansi(color))), text)
-    }
-
-    fn style(&self, style: Style, text: &str) -> String {
-        if self.is_coloured && !text.is_empty() {
-            format!("{}{text}{}", style.render(), style.render_reset())
-        } else {
-            text.to_owned()
-        }
+        self.ink.bold(text)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     dispatch::view::{NodeView, PipelineView},
-    present::{failures, glyph, headline, plain_text, rows, tail, took},
+    present::{failures, glyph, headline, plain_text, tail, took, tree_lines},
 };
 
 /// More failures than this are named but not shown with their logs.
@@ -65,21 +65,8 @@ pub(super) fn draw(
     }
     let duration = took(Some(summary.created_at), summary.finished_at, now).unwrap_or_default();
     printer.line(&format!("{}, after {duration}\n", printer.state(summary.state, &headline(summary))))?;
-    let rows = rows(pipeline, now);
-    let width = rows.iter().map(|row| row.name_width()).max().unwrap_or(0);
-    for row in rows {
-        let state = row.node.state;
-        let pad = " ".repeat(width - row.name_width());
-        let line = format!(
-            "{}{} {}{pad}  {}  {:>7}  {}",
-            printer.dim(&row.guide),
-            printer.state(state, glyph(state)),
-            row.node.name,
-            printer.state(state, &format!("{:<7}", state.word())),
-            row.took.as_deref().unwrap_or(""),
-            printer.dim(&row.details),
-        );
-        printer.line(line.trim_end())?;
+    for line in tree_lines(pipeline, now, printer.ink()) {
+        printer.line(&line)?;
     }
     Ok(())
 }

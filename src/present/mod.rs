@@ -1,6 +1,7 @@
 //! Floor 5: how things are put into words: glyphs, durations, the tree as text. Knows neither terminals nor HTML.
 
 mod ago;
+mod ink;
 #[cfg(test)]
 pub(crate) mod sample;
 mod state;
@@ -8,6 +9,7 @@ mod strip;
 mod tree;
 
 pub use ago::ago;
+pub use ink::Ink;
 pub use state::{attempt_outcome, counts_words, glyph, headline, took};
 pub use strip::{plain_text, tail};
-pub use tree::{Row, failures, rows, tree_text};
+pub use tree::{Row, failures, rows, tree_lines, tree_text};

@@ -1,8 +1,9 @@
-//! The tree of a pipeline as rows of text. Knows no colour: callers paint the rows.
+//! The tree of a pipeline as rows of text.
 
 use jiff::Timestamp;
 
 use super::{
+    ink::Ink,
     state::{attempt_outcome, counts_words, glyph, took},
     strip::plain_text,
 };
@@ -48,26 +49,32 @@ pub fn failures(pipeline: &PipelineView) -> impl Iterator<Item = &NodeView> {
     pipeline.nodes.iter().filter(|node| node.kind == "exec" && node.state.is_failed())
 }
 
-/// Draws the tree as lines without colour.
-pub fn tree_text(pipeline: &PipelineView, now: Timestamp) -> String {
+/// Draws the tree as lines, painted.
+pub fn tree_lines(pipeline: &PipelineView, now: Timestamp, ink: Ink) -> Vec<String> {
     let rows = rows(pipeline, now);
     let width = rows.iter().map(Row::name_width).max().unwrap_or(0);
-    let mut text = String::new();
-    for row in rows {
+    let line = |row: Row<'_>| {
+        let state = row.node.state;
         let pad = width - row.name_width();
         let line = format!(
-            "{}{} {}{:pad$}  {:<7}  {:>7}  {}",
-            row.guide,
-            glyph(row.node.state),
+            "{}{} {}{:pad$}  {}  {:>7}  {}",
+            ink.dim(&row.guide),
+            ink.state(state, glyph(state)),
             row.node.name,
             "",
-            row.node.state.word(),
+            ink.state(state, &format!("{:<7}", state.word())),
             row.took.as_deref().unwrap_or(""),
-            row.details,
+            ink.dim(&row.details),
         );
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+        line.trim_end().to_owned()
+    };
+    rows.into_iter().map(line).collect()
+}
+
+/// Draws the tree as lines without colour.
+pub fn tree_text(pipeline: &PipelineView, now: Timestamp) -> String {
+    let mut text = tree_lines(pipeline, now, Ink::default()).join("\n");
+    text.push('\n');
     text
 }
 
