@@ -53,6 +53,7 @@ pub struct Server {
     pub url: String,
     /// Where nodes run: `docker` or `process`.
     pub executor: &'static str,
+    nodes: Arc<dyn Executor>,
     dispatch: Dispatch,
     doors: JoinHandle<std::io::Result<()>>,
     /// Held as long as the server lives: no other may use the directory.
@@ -91,7 +92,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         .with_context(|| format!("failed to listen on {}; is another server running there?", settings.listen))?;
     let address = listener.local_addr()?;
     let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let name = executor.name();
+    let (name, nodes) = (executor.name(), Arc::clone(&executor));
     let parts = Parts {
         store,
         logs: Logs::start()?,
@@ -106,10 +107,18 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     keep_admin_token(&dispatch, &layout).await?;
     let doors = serve(&settings, &dispatch, listener, &url, stop);
     write_server_file(&layout, address)?;
-    Ok(Server { address, url, executor: name, dispatch, doors, _lock: lock })
+    Ok(Server { address, url, executor: name, nodes, dispatch, doors, _lock: lock })
 }
 
 impl Server {
+    /// Counts what the runtime still has of this server: workers, and networks of pipelines.
+    ///
+    /// # Errors
+    /// When the runtime does not answer.
+    pub async fn leftovers(&self) -> anyhow::Result<usize> {
+        Ok(self.nodes.owned().await?.len() + self.nodes.owned_pipelines().await?.len())
+    }
+
     /// Waits until the server has stopped: requests under way are answered, commits are finished, containers go on.
     ///
     /// # Errors
