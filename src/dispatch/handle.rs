@@ -341,7 +341,7 @@ impl Dispatch {
         match self.outbox(Some("dead"), 100).await {
             Ok(dead) if dead.is_empty() => {}
             Ok(dead) => {
-                problems.push(format!("{} messages could not be delivered; see /api/v1/outbox?state=dead", dead.len()))
+                problems.push(format!("{} messages could not be delivered; see /api/v1/outbox?state=dead", dead.len()));
             }
             Err(error) => problems.push(error.to_string()),
         }

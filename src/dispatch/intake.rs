@@ -402,12 +402,12 @@ struct Row {
 
 fn row(shared: &Shared, pipeline: &Pipeline, events: &[Recorded]) -> Row {
     let effects = events.iter().flat_map(|recorded| engine::effects(pipeline, recorded));
-    let milestone = effects.filter_map(|effect| match effect {
+    let milestones = effects.filter_map(|effect| match effect {
         Effect::Report(milestone) => Some(milestone),
         _ => None,
     });
     // A pipeline without a leaf is born finished; then its end is the news.
-    let milestone = milestone.last().unwrap_or(Milestone::Begun);
+    let milestone = milestones.fold(Milestone::Begun, |_, latest| latest);
     Row {
         launch: pipeline.launch().clone(),
         uuid: clock::new_uuid(),

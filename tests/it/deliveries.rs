@@ -150,12 +150,7 @@ async fn nobody_looks_without_a_token_but_at_health() {
 #[tokio::test]
 async fn a_second_server_on_the_same_directory_says_who_holds_it() {
     let house = House::build(Plan::default()).await;
-    let second = house
-        .command()
-        .args(["serve", "--config"])
-        .arg(house.root().join("conducto.toml"))
-        .output()
-        .unwrap();
+    let second = house.command().args(["serve", "--config"]).arg(house.root().join("conducto.toml")).output().unwrap();
     assert!(!second.status.success());
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(words.contains("another Conducto (process ") && words.contains("--base-dir"), "{words}");

@@ -28,13 +28,13 @@ const TOKEN: &str = "ghp_of_the_tests";
 pub(crate) struct Plan {
     pub(crate) executor: &'static str,
     pub(crate) slots: u32,
-    /// Further lines for the settings file, before the tables.
-    pub(crate) settings: String,
+    /// The webhook's secret before the present one.
+    pub(crate) previous_secret: String,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { executor: "process", slots: 4, settings: String::new() }
+        Self { executor: "process", slots: 4, previous_secret: OLD_SECRET.into() }
     }
 }
 
@@ -72,13 +72,13 @@ impl House {
         };
         github.add_repository(facts.id, facts.full_name.clone());
         let settings = format!(
-            "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n{}\n\
-             [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{OLD_SECRET}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
+            "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n\
+             [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
              [slack]\nbot_token = \"xoxb-tests\"\napi_url = \"{}\"\n\
              [containers]\nslots = {}\nidle_timeout = \"1s\"\ndefault_image = \"{IMAGE}\"\n\
              [log]\nfilter = \"info,conducto=debug\"\nformat = \"text\"\n",
             plan.executor,
-            plan.settings,
+            plan.previous_secret,
             github.url(),
             git.display(),
             slack.url(),

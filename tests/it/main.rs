@@ -1,4 +1,10 @@
 //! The whole service as its users meet it: the real binary, real SQLite, real git, and stand-ins for GitHub and Slack.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and its words are for people"
+)]
 
 mod crash;
 mod deliveries;

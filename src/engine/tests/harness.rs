@@ -14,8 +14,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) enum Tree {
     Leaf,
-    Serial(bool, Vec<Tree>),
-    Parallel(Vec<Tree>),
+    Serial(bool, Vec<Self>),
+    Parallel(Vec<Self>),
 }
 
 impl Tree {
