@@ -36,5 +36,8 @@ pub mod cli;
 pub mod http;
 pub mod serve;
 
+// Floor 7: the whole service, shown.
+pub mod demo;
+
 #[cfg(test)]
 mod checked_in;

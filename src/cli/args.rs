@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cancel, check, deliveries, health, list, logs, reset, serve, show};
+use super::{cancel, check, deliveries, demo, health, list, logs, reset, serve, show};
 use crate::worker;
 
 /// Self-hosted CI/CD: a pipeline is a tree, every attempt is kept
@@ -30,6 +30,8 @@ pub(crate) enum Color {
 pub(crate) enum Verb {
     /// Run the server
     Serve(serve::Serve),
+    /// Show the whole way of a push, on this machine alone
+    Demo(demo::Demo),
     /// Check a conducto.cfg, and the files it names, or a definition file
     Check(check::Check),
     /// List pipelines, newest first

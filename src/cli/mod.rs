@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod client;
 mod deliveries;
+mod demo;
 mod failure;
 mod health;
 mod list;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    cancel, check, deliveries,
+    cancel, check, deliveries, demo,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, list, logs, place,
     printer::Printer,
@@ -47,6 +47,8 @@ fn start(verb: Verb, printer: &mut Printer) -> Outcome {
         match verb {
             // The server has its own way to stop; it needs to end its commits first.
             Verb::Serve(verb) => serve::run(verb, printer).await,
+            // So has the demo: it removes what it made.
+            Verb::Demo(verb) => demo::run(verb, printer).await,
             verb => tokio::select! {
                 outcome = client(verb, printer) => outcome,
                 _ = tokio::signal::ctrl_c() => {
@@ -60,6 +62,7 @@ fn start(verb: Verb, printer: &mut Printer) -> Outcome {
 async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
     match verb {
         Verb::Serve(verb) => serve::run(verb, printer).await,
+        Verb::Demo(verb) => demo::run(verb, printer).await,
         Verb::Check(verb) => check::run(verb, printer),
         Verb::Worker(_) => Ok(()),
         Verb::List(verb) => list::run(verb, printer).await,
