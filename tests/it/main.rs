@@ -9,6 +9,7 @@
 mod crash;
 mod deliveries;
 mod house;
+mod looking;
 mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
