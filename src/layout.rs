@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -70,7 +70,6 @@ impl Layout {
         for directory in [
             self.base.clone(),
             self.profile_dir(),
-            self.user_data(),
             self.pipelines(),
             self.server_dir(),
             self.mirrors(),
@@ -79,6 +78,7 @@ impl Layout {
         ] {
             make_private(&directory)?;
         }
+        make_shared(&self.user_data())?;
         let Self { organisation, user, profile, .. } = self;
         let profile_text = format!("[general]\nurl = local\norg_id = {organisation}\nemail = {user}\n");
         write_if_absent(&self.profile_dir().join("config"), &profile_text)?;
@@ -120,7 +120,11 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] names the path that could not be made.
     pub fn create_pipeline(&self, id: &PipelineId) -> Result<(), LayoutError> {
-        make_private(&self.pipeline_data(id))
+        let data = self.pipeline_data(id);
+        if let Some(parent) = data.parent() {
+            make_private(parent)?;
+        }
+        make_shared(&data)
     }
 
     /// Returns the private directory of the server.
@@ -202,6 +206,14 @@ fn make_private(path: &Path) -> Result<(), LayoutError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
 }
 
+/// Makes a folder that nodes write to, whatever user their image runs them as. Other people of this machine do not get to it:
+/// the folders above are private.
+fn make_shared(path: &Path) -> Result<(), LayoutError> {
+    make_private(path)?;
+    let failed = |source| LayoutError { path: path.to_owned(), source };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).map_err(failed)
+}
+
 fn write_if_absent(path: &Path, text: &str) -> Result<(), LayoutError> {
     if path.exists() {
         return Ok(());
@@ -216,8 +228,6 @@ fn write_if_absent(path: &Path, text: &str) -> Result<(), LayoutError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -19,7 +19,15 @@ pub(super) async fn run(shared: &Arc<Shared>) -> Result<(), Error> {
     }
     let ids = shared.store.read(pipelines::unreleased).await?;
     for id in &ids {
-        let pipeline = registry::load(shared, id).await?;
+        let pipeline = match registry::load(shared, id).await {
+            Ok(pipeline) => pipeline,
+            // One damaged log is no reason to keep all the others waiting.
+            Err(error) => {
+                tracing::error!(pipeline = %id, error = %error, "a pipeline cannot be resumed");
+                shared.set_problem("recovery", Some(format!("pipeline {id} cannot be resumed: {error}")));
+                continue;
+            }
+        };
         for (_, attempt) in pipeline.live_attempts() {
             let directory = shared.options.layout.worker(&attempt.worker);
             shared.enrol(attempt.worker.clone(), id.clone());

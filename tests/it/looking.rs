@@ -78,10 +78,11 @@ async fn events_and_logs_can_be_followed_while_a_run_goes_on() {
     assert!(places.is_sorted(), "in the order in which they happened:\n{text}");
 
     house.post(&format!("/pipelines/{id}/nodes/slow/reset")).await;
-    house.until("the second attempt is there", async || {
-        (house.pipeline(id).await.nodes[1].attempts.len() == 2).then_some(())
-    })
-    .await;
+    house
+        .until("the second attempt is there", async || {
+            (house.pipeline(id).await.nodes[1].attempts.len() == 2).then_some(())
+        })
+        .await;
     let mut log = follow(format!("/pipelines/{id}/nodes/slow/log?follow=true&stream=stdout")).await;
     let mut seen = Vec::new();
     while let Some(piece) = tokio::time::timeout(crate::house::PATIENCE, log.next()).await.unwrap() {

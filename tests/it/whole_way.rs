@@ -103,3 +103,50 @@ async fn a_failed_leaf_can_be_reset_and_both_attempts_are_kept() {
     let (code, problem) = house.post(&format!("/pipelines/{id}/cancel")).await;
     assert_eq!((code, problem["detail"].as_str()), (409, Some("the pipeline has ended already")));
 }
+
+#[tokio::test]
+async fn an_image_whose_user_is_not_root_has_its_files_and_its_data_too() {
+    let house = House::build(Plan::docker()).await;
+    let image = "conducto-test/busybox-user:1";
+    let dockerfile = format!("FROM {}\nUSER 1234:1234\n", crate::house::IMAGE);
+    let script = format!("printf '{dockerfile}' | docker build -q -t {image} -");
+    let built = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(built.status.success(), "{built:?}");
+    let pipeline = format!(
+        "image = \"{image}\"\n[\"/\"]\ntype = \"serial\"\n[\"/write\"]\nexec = \"id -u; cat README > /conducto/data/pipeline/a; \
+         echo mine > README; cp README /conducto/data/user/b; touch $HOME/c $TMPDIR/d\"\n\
+         [\"/read\"]\nexec = \"cat /conducto/data/pipeline/a README; ls -A $HOME $TMPDIR\"\n"
+    );
+    let files = [("conducto.cfg", CFG), ("ci.toml", pipeline.as_str()), ("README", "read me\n")];
+    let (_, pipelines) = house.push("main", &files).await;
+    let ended = house.ended(&pipelines[0]).await;
+    assert_eq!(ended.summary.state.word(), "done", "{:?}", ended.nodes);
+    assert_eq!(house.log(&pipelines[0], "/write", "stream=stdout").await, "1234\n");
+    let read = house.log(&pipelines[0], "/read", "stream=stdout").await;
+    assert!(read.starts_with("read me\nread me\n"), "each node gets its own copy of the files: {read}");
+    assert!(!read.contains("c\n") || !read.contains("d\n"), "nor does it see another's HOME and TMPDIR: {read}");
+}
+
+#[tokio::test]
+async fn a_command_under_a_key_is_carried_out_once() {
+    let house = House::build(Plan::default()).await;
+    let files = [("conducto.cfg", CFG), ("ci.toml", "[\"/only\"]\nexec = \"true\"\n")];
+    let (_, pipelines) = house.push("main", &files).await;
+    let id = &pipelines[0];
+    house.ended(id).await;
+    let reset = async || {
+        let address = format!("{}/api/v1/pipelines/{id}/nodes/only/reset", house.url());
+        let request = reqwest::Client::new().post(address).bearer_auth(house.token()).header("idempotency-key", "k1");
+        request.send().await.unwrap().json::<serde_json::Value>().await.unwrap()
+    };
+    let first = reset().await;
+    house
+        .until("the second attempt has ended", async || {
+            let pipeline = house.pipeline(id).await;
+            (pipeline.nodes[1].attempts.len() == 2 && pipeline.summary.finished_at.is_some()).then_some(())
+        })
+        .await;
+    let second = reset().await;
+    assert_eq!(first["seq"], second["seq"], "{first} {second}");
+    assert_eq!(house.pipeline(id).await.nodes[1].attempts.len(), 2);
+}
