@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures what we promise; needs a Docker engine and a quiet machine.
+# Measures what we promise; needs a Docker engine and a quiet machine. ROWS="nodes cold" measures only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 .ci/engine.sh
-cargo build --locked --profile bench-build
-exec target/x86_64-unknown-linux-gnu/bench-build/conducto bench "$@"
+# shellcheck disable=SC2086 -- several words are several groups
+exec cargo bench --locked --profile bench-build --bench bench -- ${ROWS:-}

@@ -14,7 +14,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (4, &["dispatch"]),
     (5, &["present", "settings"]),
     (6, &["http"]),
-    (7, &["cli", "serve", "demo", "bench"]),
+    (7, &["cli", "serve", "demo"]),
 ];
 
 /// Imports between rooms of one floor that are meant: the one who uses, the one who is used.
@@ -22,9 +22,7 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("executor", "worker", "starts the worker and shares its protocol's names"),
     ("cli", "serve", "`conducto serve` runs the server"),
     ("cli", "demo", "`conducto demo`"),
-    ("cli", "bench", "`conducto bench`"),
     ("demo", "serve", "the demo runs a whole server"),
-    ("bench", "serve", "the benches run a whole server"),
 ];
 
 /// Words that have no place in floors 1 and 2, outside tests and comments.
