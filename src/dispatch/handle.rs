@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _, stream};
-use jiff::Timestamp;
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_util::{bytes::Bytes, sync::CancellationToken};
+use futures_util::Stream;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     answer,
     error::Error,
+    follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
     intake, live,
@@ -20,14 +20,9 @@ use super::{
 };
 use crate::{
     clock,
-    logs::{self, Chunk},
-    model::{Actor, Asked, Command, NodePath, PipelineId, Recorded},
+    model::{Actor, Asked, Command, Fence, NodePath, PipelineId, Recorded},
     store::{inbox, outbox as outbox_rows, pipelines, server, tokens},
-    worker::protocol,
 };
-
-/// How many events are read from the store in one go.
-const PAGE: u32 = 1_000;
 
 /// What came of storing a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +68,6 @@ pub struct NewDelivery {
     pub action: Option<String>,
 }
 
-/// A piece of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogChunk {
-    /// Where it came from.
-    pub stream: protocol::Stream,
-    /// When the server wrote it down.
-    pub at: Timestamp,
-    /// The bytes.
-    pub data: Bytes,
-}
-
-/// Pieces of a log, in order.
-pub type LogStream = stream::BoxStream<'static, LogChunk>;
-
 /// The handle.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -106,7 +87,7 @@ impl Dispatch {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let (pool, messages) = mpsc::channel(1_024);
-        let fence = crate::model::Fence(identity.next_fence);
+        let fence = Fence(identity.next_fence);
         let shared = Arc::new(Shared::new(options, parts, pool, fence, stop));
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
@@ -219,18 +200,7 @@ impl Dispatch {
         id: &PipelineId,
         after: u64,
     ) -> Result<impl Stream<Item = Recorded> + Send + use<>, Error> {
-        // Listening begins before reading, so nothing can fall between.
-        let live = self.shared.feed.subscribe();
-        let (wanted, shared) = (id.clone(), Arc::clone(&self.shared));
-        if self.shared.store.read(move |connection| pipelines::find(connection, &wanted)).await?.is_none() {
-            return Err(Error::NotFound("pipeline"));
-        }
-        let follower = Follower { shared, id: id.clone(), live, after, is_behind: true };
-        Ok(stream::unfold(follower, |mut follower| async move {
-            let events = follower.next().await?;
-            Some((stream::iter(events), follower))
-        })
-        .flatten())
+        follow::events(&self.shared, id, after).await
     }
 
     /// Reads the log of a node's attempt, the latest when none is named. With `follow`, goes on until the attempt has ended.
@@ -252,30 +222,17 @@ impl Dispatch {
             return Err(Error::NotFound("attempt: nothing has run yet"));
         };
         let attempt = node.attempts.get(wanted).ok_or(Error::NotFound("attempt"))?;
-        let log = self.shared.log_path(id, crate::model::Fence(attempt.fence));
+        let log = self.shared.log_path(id, Fence(attempt.fence));
         // Listening begins before the attempt is looked at again: an end between the two is noticed.
         let follower = self.shared.logs().read(&log, true);
-        let ended = || async {
-            let view = self.pipeline(id).await.ok().flatten();
-            view.is_none_or(|view| {
-                let now = view.nodes.iter().flat_map(|node| &node.attempts).find(|now| now.fence == attempt.fence);
-                now.is_none_or(|now| now.finished_at.is_some())
-            })
-        };
-        let reader = if follow && !ended().await { follower } else { self.shared.logs().read(&log, false) };
-        Ok(stream::unfold(Some(reader), |reader| async move {
-            let mut reader = reader?;
-            match reader.next().await {
-                Ok(chunks) if chunks.is_empty() => None,
-                Ok(chunks) => Some((chunks.into_iter().map(log_chunk).collect::<Vec<_>>(), Some(reader))),
-                Err(error) => {
-                    tracing::error!(error = %error, "a log cannot be read");
-                    None
-                }
-            }
-        })
-        .flat_map(stream::iter)
-        .boxed())
+        let is_over = !follow || self.has_ended(id, attempt.fence).await;
+        Ok(follow::log(if is_over { self.shared.logs().read(&log, false) } else { follower }))
+    }
+
+    async fn has_ended(&self, id: &PipelineId, fence: u64) -> bool {
+        let Ok(Some(view)) = self.pipeline(id).await else { return true };
+        let mut attempts = view.nodes.iter().flat_map(|node| &node.attempts);
+        attempts.find(|attempt| attempt.fence == fence).is_none_or(|attempt| attempt.finished_at.is_some())
     }
 
     /// Lists messages to the outside, newest first.
@@ -359,16 +316,6 @@ fn scoped(actor: &Actor, id: &PipelineId, what: &str, key: &str) -> String {
     format!("{actor} {id} {what} {key}")
 }
 
-fn log_chunk(chunk: Chunk) -> LogChunk {
-    let Chunk { stream, at, data } = chunk;
-    let stream = match stream {
-        logs::Stream::Notice => protocol::Stream::Notice,
-        logs::Stream::Stdout => protocol::Stream::Stdout,
-        logs::Stream::Stderr => protocol::Stream::Stderr,
-    };
-    LogChunk { stream, at, data: data.into() }
-}
-
 fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {
     let inbox::Delivery {
         seq,
@@ -383,52 +330,4 @@ fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {
         received_at,
     } = delivery;
     DeliveryView { seq, guid, event, repository, state, verdict, diagnostics, pipelines, deliveries, received_at }
-}
-
-struct Follower {
-    shared: Arc<Shared>,
-    id: PipelineId,
-    live: broadcast::Receiver<super::feed::Published>,
-    after: u64,
-    is_behind: bool,
-}
-
-impl Follower {
-    /// Returns the next events, at least one; nothing when the server stops.
-    async fn next(&mut self) -> Option<Vec<Recorded>> {
-        loop {
-            if self.is_behind {
-                let (id, after) = (self.id.clone(), self.after);
-                let read = self.shared.store.read(move |connection| pipelines::events(connection, &id, after, PAGE));
-                let events = read.await.ok()?;
-                if let Some(last) = events.last() {
-                    self.after = last.seq;
-                    return Some(events);
-                }
-                self.is_behind = false;
-            }
-            let published = tokio::select! {
-                published = self.live.recv() => published,
-                () = self.shared.stop.cancelled() => return None,
-            };
-            match published {
-                Ok(published) if published.pipeline != self.id => {}
-                Ok(published) => {
-                    let fresh: Vec<Recorded> =
-                        published.events.iter().filter(|recorded| recorded.seq > self.after).cloned().collect();
-                    // A hole means that a commit was missed; the store has it.
-                    match fresh.first() {
-                        Some(first) if first.seq == self.after + 1 => {
-                            self.after = fresh.last().map_or(self.after, |last| last.seq);
-                            return Some(fresh);
-                        }
-                        Some(_) => self.is_behind = true,
-                        None => {}
-                    }
-                }
-                Err(broadcast::error::RecvError::Lagged(_)) => self.is_behind = true,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod cause;
 mod error;
 mod feed;
 mod feedback;
+mod follow;
 mod handle;
 pub mod hub;
 mod identity;
@@ -26,6 +27,7 @@ pub mod view;
 
 pub use crate::store::pipelines::Filter as PipelineFilter;
 pub use error::Error;
-pub use handle::{Dispatch, Health, LogChunk, LogStream, NewDelivery, Receipt, Received};
+pub use follow::{LogChunk, LogStream};
+pub use handle::{Dispatch, Health, NewDelivery, Receipt, Received};
 pub use identity::{Identity, Scope};
 pub use options::{Options, Parts};

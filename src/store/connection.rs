@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+pub use rusqlite::Connection;
+use rusqlite::{OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{error::Error, migrations};

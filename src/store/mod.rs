@@ -13,5 +13,5 @@ mod row;
 pub mod server;
 pub mod tokens;
 
-pub use connection::Store;
+pub use connection::{Connection, Store};
 pub use error::Error;

@@ -1,0 +1,112 @@
+//! Commits what a delivery leads to, all at once: after a crash it has led to all of it or to nothing.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    clock,
+    dispatch::{answer, feedback, live, shared::Shared},
+    engine::{self, Pipeline},
+    model::{Actor, Effect, Launch, Milestone, Recorded},
+    store::{
+        self, Error,
+        inbox::{self, Verdict},
+        outbox::{self, NewMessage},
+        pipelines,
+    },
+};
+
+/// What is to be written down about a delivery, all in one transaction.
+#[derive(Default)]
+pub(super) struct Conclusion {
+    pub(super) verdict: Option<(Verdict, String)>,
+    pub(super) diagnostics: String,
+    pub(super) dedupe_key: Option<String>,
+    pub(super) launches: Vec<Launch>,
+    pub(super) messages: Vec<NewMessage>,
+}
+
+/// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
+pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Conclusion) -> Result<(), Error> {
+    let now = clock::now();
+    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages } = conclusion;
+    let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
+    let born: Vec<(Pipeline, Vec<Recorded>)> = launches
+        .into_iter()
+        .map(|launch| {
+            let actor = Actor::Forge { login: launch.trigger.sender.clone() };
+            engine::launch(launch, now, actor)
+        })
+        .collect();
+    let rows: Vec<Row> = born.iter().map(|(pipeline, events)| row(shared, pipeline, events)).collect();
+    let counted = verdict;
+    let is_claimed = shared
+        .store
+        .write(move |connection| {
+            if let Some(key) = dedupe_key
+                && let Some(earlier) = inbox::claim_trigger(connection, &key, seq)?
+            {
+                let words = format!("the same event as delivery {earlier}");
+                inbox::conclude(connection, seq, Verdict::Ignored, &words, "")?;
+                return Ok(false);
+            }
+            for row in &rows {
+                row.write(connection, seq, now)?;
+            }
+            for message in &messages {
+                outbox::put(connection, message, now)?;
+            }
+            inbox::conclude(connection, seq, verdict, &words, &diagnostics)?;
+            Ok(true)
+        })
+        .await?;
+    metrics::counter!("conducto_deliveries_concluded_total", "verdict" => format!("{counted:?}").to_lowercase())
+        .increment(1);
+    if is_claimed {
+        for (pipeline, events) in born {
+            tracing::info!(pipeline = %pipeline.launch().pipeline, section = %pipeline.launch().section, "pipeline started");
+            let id = pipeline.launch().pipeline.clone();
+            shared.feed.publish(&id, &events);
+            let sender = shared.registry.insert(shared, pipeline).await;
+            // A closed door means that the server stops; recovery goes on from what is committed.
+            drop(sender.send(live::Message::Resume).await);
+        }
+    }
+    shared.outbox_changed.notify_one();
+    Ok(())
+}
+
+/// Everything a new pipeline needs in the store.
+struct Row {
+    launch: Launch,
+    uuid: uuid::Uuid,
+    events: Vec<Recorded>,
+    projection: pipelines::Projection,
+    messages: Vec<NewMessage>,
+}
+
+fn row(shared: &Shared, pipeline: &Pipeline, events: &[Recorded]) -> Row {
+    let effects = events.iter().flat_map(|recorded| engine::effects(pipeline, recorded));
+    let milestones = effects.filter_map(|effect| match effect {
+        Effect::Report(milestone) => Some(milestone),
+        _ => None,
+    });
+    // A pipeline without a leaf is born finished; then its end is the news.
+    let milestone = milestones.fold(Milestone::Begun, |_, latest| latest);
+    Row {
+        launch: pipeline.launch().clone(),
+        uuid: clock::new_uuid(),
+        events: events.to_vec(),
+        projection: answer::projection(pipeline),
+        messages: feedback::messages(&shared.options, pipeline, milestone),
+    }
+}
+
+impl Row {
+    fn write(&self, connection: &store::Connection, seq: i64, now: Timestamp) -> Result<(), Error> {
+        pipelines::create(connection, &self.launch, Some(seq), self.uuid, now)?;
+        pipelines::append(connection, &self.launch.pipeline, &self.events, &self.projection)?;
+        self.messages.iter().try_for_each(|message| outbox::put(connection, message, now))
+    }
+}
