@@ -37,6 +37,7 @@ impl Run {
 #[rstest]
 #[case::conducto(&[])]
 #[case::serve(&["serve"])]
+#[case::demo(&["demo"])]
 #[case::check(&["check"])]
 #[case::list(&["list"])]
 #[case::show(&["show"])]

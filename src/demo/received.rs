@@ -29,7 +29,7 @@ pub(super) fn since(zero: Timestamp, then: Timestamp) -> String {
 /// Returns the lines about the commit statuses.
 pub(super) fn statuses(statuses: &[ReceivedStatus], zero: Timestamp, ink: Ink) -> Vec<String> {
     let context = statuses.first().map_or("no context", |status| status.context.as_str());
-    let mut lines = vec![ink.bold(&format!("GitHub received {} of {context}", count(statuses.len(), "status", "es")))];
+    let mut lines = vec![ink.bold(&format!("GitHub received {} of {context}", count(statuses.len())))];
     for status in statuses {
         let state = status_state(status);
         let word = ink.state(state, &format!("{} {:<7}", glyph(state), status.state));
@@ -47,7 +47,8 @@ pub(super) fn messages(messages: &[SlackMessage], ink: Ink) -> Vec<String> {
     for message in messages {
         let edits = match message.texts.len().saturating_sub(1) {
             0 => "never edited".to_owned(),
-            edits => format!("edited in place {}", count(edits, "time", "s")),
+            1 => "edited in place once".to_owned(),
+            edits => format!("edited in place {edits} times"),
         };
         lines.push(ink.bold(&format!("Slack received 1 message in {}, {edits}", message.channel)));
         lines.extend(text_of(message).iter().map(|line| format!("  {} {}", ink.dim("│"), cut(line, 74))));
@@ -99,8 +100,8 @@ fn status_state(status: &ReceivedStatus) -> State {
     }
 }
 
-fn count(number: usize, one: &str, more: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}{more}") }
+fn count(statuses: usize) -> String {
+    if statuses == 1 { "1 status".to_owned() } else { format!("{statuses} statuses") }
 }
 
 /// Writes a message's blocks as the channel shows them, without its markup.
@@ -165,7 +166,17 @@ mod tests {
     fn what_was_received_is_told_in_few_lines() {
         let mut lines = statuses(&[status("pending", 0), status("success", 4)], Timestamp::UNIX_EPOCH, Ink::default());
         lines.extend(messages(&[message(&["Queued", "Running", "Passed"])], Ink::default()));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        GitHub received 2 statuses of conducto/push
+           +0ms  ◷ pending  pending in words
+          +4.0s  ✓ success  success in words
+                 → http://127.0.0.1:8080/app/p/abc-def
+        Slack received 1 message in #rocket, edited in place 2 times
+          │ ✅ Passed: A & B
+          │ A & B
+          │ all is well
+          │ 3f2a1b9  ·  ada
+        ");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     place::Place,
     play::play,
-    screen::{Screen, cut},
+    screen::{Screen, WIDTH, cut},
     stage::Stage,
 };
 use crate::{
@@ -91,11 +91,11 @@ pub async fn run(options: &Options, screen: &mut Screen, interrupted: &Cancellat
 
 fn introduction(stage: &Stage, options: &Options) -> String {
     let nodes = match stage.server.executor {
-        "docker" => format!("nodes run in Docker containers ({})", options.image),
-        _ if options.executor == ExecutorChoice::Process => "nodes run as plain processes: no isolation".to_owned(),
-        _ => "no Docker here: nodes run as plain processes".to_owned(),
+        "docker" => format!("nodes in containers of {}", options.image),
+        _ if options.executor == ExecutorChoice::Process => "nodes as plain processes: no isolation".to_owned(),
+        _ => "no Docker: nodes as plain processes, no isolation".to_owned(),
     };
-    cut(&format!("server at {}, {nodes}", stage.server.url), 80)
+    cut(&format!("server at {}, {nodes}", stage.server.url), WIDTH)
 }
 
 fn links(stage: &Stage, place: &Place, id: &str, screen: &mut Screen) -> std::io::Result<()> {

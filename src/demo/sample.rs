@@ -24,10 +24,10 @@ slack_channel = "#rocket"
 
 const PIPELINE: &str = r##"# One leaf a command. Serial nodes run their children in order, parallel ones at once.
 env = { SPEED = "0.2" }
-max_time = "2m"
 
 ["/"]
 type = "serial"
+max_time = "2m"
 
 ["/prepare"]
 exec = "ls -l; sleep 0.4"

@@ -96,7 +96,15 @@ mod tests {
         screen.line("e").unwrap();
         screen.draw(&["f".into()]).unwrap();
         let written = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        insta::assert_snapshot!(written.replace('\u{1b}', "ESC").replace('\r', "CR"), @"");
+        insta::assert_snapshot!(written.replace('\u{1b}', "ESC").replace('\r', "CR"), @"
+        ESC[?2026hESC[2Ka
+        ESC[2Kb
+        ESC[JESC[?2026lESC[?2026hESC[2ACRESC[2Kc
+        ESC[2Kd
+        ESC[JESC[?2026le
+        ESC[?2026hESC[2Kf
+        ESC[JESC[?2026l
+        ");
     }
 
     #[test]
