@@ -202,19 +202,24 @@ impl Live {
         let messages = milestone.map(|milestone| feedback::messages(&self.shared.options, &self.pipeline, milestone));
         let projection = answer::projection(&self.pipeline);
         let (id, events, now) = (self.id.clone(), events.to_vec(), clock::now());
-        let written = self
+        let is_due_earlier = self
             .shared
             .store
             .write(move |connection| {
                 pipelines::append(connection, &id, &events, &projection)?;
+                let mut is_due_earlier = false;
                 for message in messages.iter().flatten() {
-                    outbox::put(connection, message, now)?;
+                    is_due_earlier |= outbox::put(connection, message, now)?;
                 }
-                keys.iter().try_for_each(|(key, seq)| pipelines::remember(connection, key, *seq, now))
+                keys.iter().try_for_each(|(key, seq)| pipelines::remember(connection, key, *seq, now))?;
+                Ok(is_due_earlier)
             })
-            .await;
-        self.shared.outbox_changed.notify_one();
-        written
+            .await?;
+        // Waking it costs a transaction: most commits change only what a message will say when its time has come.
+        if is_due_earlier {
+            self.shared.outbox_changed.notify_one();
+        }
+        Ok(())
     }
 
     async fn act(&self, effect: Effect) {

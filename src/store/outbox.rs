@@ -89,25 +89,49 @@ pub struct Listed {
     pub created_at: Timestamp,
 }
 
-/// Writes a message. Older ones of its lane that wait and are not final say nothing new any more and are superseded.
+/// Writes a message. Older ones of its lane that wait and are not final say nothing new any more: a final message
+/// supersedes them, another takes the place of the one that waits. Returns whether something is due earlier than before.
 ///
 /// # Errors
 /// [`Error`] of the store.
-pub fn put(connection: &Connection, message: &NewMessage, now: Timestamp) -> Result<(), Error> {
-    let mut supersede = connection.prepare_cached(
-        "UPDATE outbox SET state = 'superseded' WHERE lane = ?1 AND state = 'ready' AND is_final = 0",
-    )?;
-    supersede.execute([&message.lane])?;
+pub fn put(connection: &Connection, message: &NewMessage, now: Timestamp) -> Result<bool, Error> {
+    let NewMessage { lane, kind, payload, is_final, pause } = message;
     let mut last = connection.prepare_cached("SELECT last_sent_at FROM remote WHERE lane = ?1")?;
-    let last_sent: Option<i64> = last.query_row([&message.lane], |row| row.get(0)).optional()?;
-    let pause = i64::try_from(message.pause.as_micros()).unwrap_or(i64::MAX);
+    let last_sent: Option<i64> = last.query_row([lane], |row| row.get(0)).optional()?;
+    let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
     let due = last_sent.map_or(0, |at| at.saturating_add(pause)).max(micros(now));
+    if *is_final {
+        let mut supersede = connection.prepare_cached(
+            "UPDATE outbox SET state = 'superseded' WHERE lane = ?1 AND state = 'ready' AND is_final = 0",
+        )?;
+        supersede.execute([lane])?;
+    } else if let Some(is_earlier) = replace(connection, message, due)? {
+        return Ok(is_earlier);
+    }
     let mut insert = connection.prepare_cached(
         "INSERT INTO outbox(lane, kind, is_final, payload, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let NewMessage { lane, kind, payload, is_final, pause: _ } = message;
     insert.execute(params![lane, kind, is_final, payload, due, micros(now)])?;
-    Ok(())
+    Ok(true)
+}
+
+/// Puts a message in the place of the one of its lane that waits and is not final; nothing where none does.
+fn replace(connection: &Connection, message: &NewMessage, due: i64) -> Result<Option<bool>, Error> {
+    let mut waiting = connection.prepare_cached(
+        "SELECT id, next_at, error IS NULL FROM outbox WHERE lane = ?1 AND state = 'ready' AND is_final = 0",
+    )?;
+    let waiting: Option<(i64, i64, bool)> =
+        waiting.query_row([&message.lane], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    let Some((id, next_at, is_untried)) = waiting else { return Ok(None) };
+    let mut update = connection.prepare_cached("UPDATE outbox SET payload = ?2 WHERE id = ?1")?;
+    update.execute(params![id, message.payload])?;
+    // One that could not be sent waits for its next try, whatever it says.
+    let is_earlier = is_untried && due < next_at;
+    if is_earlier {
+        let mut hasten = connection.prepare_cached("UPDATE outbox SET next_at = ?2 WHERE id = ?1")?;
+        hasten.execute([id, due])?;
+    }
+    Ok(Some(is_earlier))
 }
 
 /// Claims the next messages that are due: at most one a lane, the oldest of it.
@@ -281,6 +305,44 @@ mod tests {
                 assert_eq!(claim(connection, at(0), 10)?, [], "one message of a lane is under way at a time");
                 settle(connection, &first[0], &Sent::Arrived { remote_id: None, channel: None }, at(0))?;
                 assert_eq!(payloads(&claim(connection, at(0), 10)?), ["pending again"]);
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_is_due_earlier_than_before_is_news_to_the_sender() {
+        let (_directory, store) = open().await;
+        store
+            .write(|connection| {
+                assert!(put(connection, &message("first", false), at(100))?);
+                let first = claim(connection, at(100), 10)?;
+                settle(connection, &first[0], &Sent::Arrived { remote_id: None, channel: None }, at(100))?;
+                assert!(put(connection, &message("second", false), at(101))?);
+                assert!(!put(connection, &message("third", false), at(102))?);
+                assert_eq!(next_due_at(connection)?, Some(at(110)));
+                assert!(put(connection, &NewMessage { pause: Duration::ZERO, ..message("at once", false) }, at(103))?);
+                assert_eq!(payloads(&claim(connection, at(103), 10)?), ["at once"]);
+                assert_eq!(list(connection, None, 10)?.len(), 2, "what nobody has seen leaves nothing behind");
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_newer_text_does_not_shorten_the_pause_after_a_failure() {
+        let (_directory, store) = open().await;
+        store
+            .write(|connection| {
+                put(connection, &message("first", false), at(0))?;
+                let first = claim(connection, at(0), 10)?;
+                let later = Sent::Later { at: at(60), error: "502".into(), counts: true };
+                settle(connection, &first[0], &later, at(0))?;
+                assert!(!put(connection, &message("second", false), at(1))?);
+                assert_eq!(claim(connection, at(59), 10)?, []);
+                assert_eq!(payloads(&claim(connection, at(60), 10)?), ["second"]);
                 Ok(())
             })
             .await

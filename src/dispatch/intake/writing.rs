@@ -107,6 +107,6 @@ impl Row {
     fn write(&self, connection: &store::Connection, seq: i64, now: Timestamp) -> Result<(), Error> {
         pipelines::create(connection, &self.launch, Some(seq), self.uuid, now)?;
         pipelines::append(connection, &self.launch.pipeline, &self.events, &self.projection)?;
-        self.messages.iter().try_for_each(|message| outbox::put(connection, message, now))
+        self.messages.iter().try_for_each(|message| outbox::put(connection, message, now).map(drop))
     }
 }
