@@ -75,8 +75,8 @@ async fn watch(interrupted: &CancellationToken) {
     let [Ok(terminate), Ok(interrupt), Ok(hangup)] = &mut signals else {
         return std::future::pending().await;
     };
-    for _ in 0..2 {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
-        interrupted.cancel();
-    }
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
+    interrupted.cancel();
+    // A terminal that closes after Ctrl-C is no second word: what was made must still be removed.
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
 }
