@@ -135,3 +135,29 @@ async fn a_stopped_server_leaves_its_workers_running_and_a_start_resumes_them() 
     assert_eq!(ended.nodes[1].attempts.len(), 1);
     assert_eq!(house.log(&pipelines[0], "/long", "stream=stdout").await, "begun\nover\n");
 }
+
+#[tokio::test]
+async fn a_killed_container_ends_its_node_with_evidence_and_a_reset_runs_it_again() {
+    let house = House::build(Plan::docker()).await;
+    let pipeline = "[\"/long\"]\nexec = \"echo begun; test $CONDUCTO_ATTEMPT = 2 || sleep 600\"\n";
+    let (sha, pipelines) = house.push("main", &[("conducto.cfg", CFG), ("ci.toml", pipeline)]).await;
+    let id = pipelines[0].as_str();
+    house.reaches(id, "/long", "running").await;
+    let filter = format!("label=com.conducto.pipeline={id}");
+    let listed = std::process::Command::new("docker").args(["ps", "-q", "--filter", &filter]).output().unwrap();
+    let container = String::from_utf8(listed.stdout).unwrap();
+    let killed = std::process::Command::new("docker").args(["kill", container.trim()]).output().unwrap();
+    assert!(killed.status.success(), "{killed:?}");
+
+    let ended = house.ended(id).await;
+    assert_eq!(ended.nodes[1].state.word(), "killed");
+    assert_eq!(ended.summary.cause.as_deref(), Some("/long: its worker ended with code 137"));
+    assert_eq!(house.statuses(&sha, "conducto/push").await.last().unwrap().state, "error");
+    let log = house.log(id, "/long", "").await;
+    assert_eq!(log, "begun\nconducto: its worker ended with code 137\n");
+
+    house.post(&format!("/pipelines/{id}/nodes/long/reset")).await;
+    let done = house.reaches(id, "/", "done").await;
+    assert_eq!(done.nodes[1].attempts.len(), 2);
+    house.nothing_is_left().await;
+}
