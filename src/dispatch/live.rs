@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock,
     engine::{self, Pipeline},
-    model::{Actor, Asked, Command, Effect, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
+    model::{Actor, Asked, Command, Effect, Event, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
     store::{self, outbox, pipelines},
 };
 
@@ -178,6 +178,11 @@ impl Live {
             };
         }
         self.shared.feed.publish(&self.id, &events);
+        if events.iter().any(|recorded| matches!(recorded.event, Event::PipelineFinished { .. })) {
+            let state = self.pipeline.state(NodeIndex::ROOT);
+            let cause = super::cause::of_pipeline(&self.pipeline).unwrap_or_default();
+            tracing::info!(pipeline = %self.id, state = %state, cause = %cause, "pipeline ended");
+        }
         for recorded in &events {
             for effect in engine::effects(&self.pipeline, recorded) {
                 self.act(effect).await;

@@ -8,6 +8,7 @@
 
 mod crash;
 mod deliveries;
+mod feedback;
 mod house;
 mod looking;
 mod mistakes;

@@ -40,7 +40,7 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
         })
         .collect();
     let rows: Vec<Row> = born.iter().map(|(pipeline, events)| row(shared, pipeline, events)).collect();
-    let counted = verdict;
+    let (counted, said) = (verdict, words.clone());
     let is_claimed = shared
         .store
         .write(move |connection| {
@@ -63,6 +63,7 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
         .await?;
     metrics::counter!("conducto_deliveries_concluded_total", "verdict" => format!("{counted:?}").to_lowercase())
         .increment(1);
+    tracing::info!(verdict = ?counted, words = %said, "delivery concluded");
     if is_claimed {
         for (pipeline, events) in born {
             tracing::info!(pipeline = %pipeline.launch().pipeline, section = %pipeline.launch().section, "pipeline started");
