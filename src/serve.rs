@@ -167,7 +167,12 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         state: layout.processes(),
         environment: std::env::vars_os().filter(|(name, _)| environment.iter().any(|known| name == known)).collect(),
     };
-    Ok(executor::resolve(choice, settings.allow_process, docker, process).await)
+    let socket = docker.socket.clone();
+    let executor = executor::resolve(choice, settings.allow_process, docker, process).await;
+    if executor.isolates() {
+        docker::check_base(&socket, layout.base(), &layout.run()).await?;
+    }
+    Ok(executor)
 }
 
 /// Copies this very binary to where it is mounted into containers from; an upgrade leaves the old one to its workers.

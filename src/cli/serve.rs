@@ -14,7 +14,9 @@ use super::{
     printer::Printer,
 };
 use crate::{
-    definition, serve,
+    definition,
+    executor::docker::BaseError,
+    forge, notify, serve,
     settings::{self, Layout, Log, LogFormat, Settings, Sources},
 };
 
@@ -94,8 +96,25 @@ pub(crate) async fn run(serve: Serve, printer: &mut Printer) -> Outcome {
         }
     };
     tokio::select! {
-        ended = serve::run(settings, shutdown) => Ok(ended.context("the server stopped")?),
+        ended = serve::run(settings, shutdown) => ended.context("the server stopped").map_err(explain),
         () = watch => Err(Failure { code: super::failure::INTERRUPTED, error: anyhow::anyhow!("stopped at once"), help: None }),
+    }
+}
+
+const CERTIFICATES: &str = "install the certificates of public authorities (package ca-certificates), or name a file of \
+     them in SSL_CERT_FILE; a container gets the host's with `-v /etc/ssl/certs:/etc/ssl/certs:ro`";
+
+/// Gives what the person who runs the server can mend a way out.
+fn explain(error: anyhow::Error) -> Failure {
+    let help = if let Some(BaseError::Elsewhere { help, .. }) = error.downcast_ref() {
+        Some(help.clone())
+    } else {
+        let is_client = matches!(error.downcast_ref(), Some(forge::BuildError::Client(_)));
+        (is_client || error.is::<notify::BuildError>()).then(|| CERTIFICATES.to_owned())
+    };
+    match help {
+        Some(help) => Failure::usage(error).help(help),
+        None => Failure::new(error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Workers as containers of the Docker engine on this machine. Knows no engine of ours and no nodes.
 
+mod base;
 mod client;
 mod container;
 mod executor;
@@ -8,5 +9,6 @@ mod network;
 mod subnet;
 mod user;
 
+pub use base::{BaseError, check_base};
 pub use executor::{Docker, Options};
 pub use subnet::{BadRange, Range};
