@@ -24,17 +24,22 @@ pub(crate) const OLD_SECRET: &str = "the secret before it";
 pub(crate) const IMAGE: &str = "conducto-test/busybox:1";
 const TOKEN: &str = "ghp_of_the_tests";
 
+/// Makes the command line of a server, up to its verb.
+pub(crate) type Call = Box<dyn Fn(&House) -> Command>;
+
 /// What to build.
 pub(crate) struct Plan {
     pub(crate) executor: &'static str,
     pub(crate) slots: u32,
     /// The webhook's secret before the present one.
     pub(crate) previous_secret: String,
+    /// How the server is called.
+    pub(crate) server: Call,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { executor: "process", slots: 4, previous_secret: OLD_SECRET.into() }
+        Self { executor: "process", slots: 4, previous_secret: OLD_SECRET.into(), server: Box::new(House::command) }
     }
 }
 
@@ -52,6 +57,7 @@ pub(crate) struct House {
     pub(crate) facts: RepositoryFacts,
     root: TempDir,
     server: Option<Child>,
+    call: Call,
     url: String,
     client: reqwest::Client,
     binary: PathBuf,
@@ -92,6 +98,7 @@ impl House {
             facts,
             root,
             server: None,
+            call: plan.server,
             url: String::new(),
             client: reqwest::Client::new(),
             binary: PathBuf::from(env!("CARGO_BIN_EXE_conducto")),
@@ -131,8 +138,7 @@ impl House {
             std::fs::remove_file(&file).unwrap();
         }
         let log = std::fs::File::options().create(true).append(true).open(self.root.path().join("server.log")).unwrap();
-        let child = self
-            .command()
+        let child = (self.call)(self)
             .args(["serve", "--config"])
             .arg(self.root.path().join("conducto.toml"))
             .stdout(log.try_clone().unwrap())
@@ -168,10 +174,15 @@ impl House {
 
     /// SIGTERM, and wait for the end.
     pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
-        let mut server = self.server.take().unwrap();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(server.id()).unwrap());
+        let pid = self.server.as_ref().unwrap().id();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        server.wait().unwrap()
+        self.stopped()
+    }
+
+    /// Waits for the end of a server that is being stopped.
+    pub(crate) fn stopped(&mut self) -> std::process::ExitStatus {
+        self.server.take().unwrap().wait().unwrap()
     }
 
     pub(crate) fn server_log(&self) -> String {

@@ -8,6 +8,7 @@
 
 mod crash;
 mod deliveries;
+mod deploy;
 mod feedback;
 mod house;
 mod looking;
