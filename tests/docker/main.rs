@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 use rig::{Rig, numbers};
 
+mod networks;
 #[expect(dead_code, reason = "the tests of the worker use the rest")]
 #[path = "../support/rig.rs"]
 mod rig;

@@ -69,6 +69,14 @@ impl Docker {
         self.client.ping().await
     }
 
+    /// Makes the pipeline's network if there is none; starting a worker does so too. [`Executor::release`] removes it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when no subnet is left.
+    pub async fn have_network(&self, pipeline: &PipelineId) -> Result<(), Error> {
+        self.networks.have(&self.client, pipeline).await
+    }
+
     async fn start_now(&self, spec: &WorkerSpec, progress: Progress<'_>) -> Result<(), Error> {
         let engine = self.client.engine().await?;
         let name = container::name(&spec.pipeline, &spec.worker);
@@ -81,7 +89,7 @@ impl Docker {
             None => {}
         }
         let image = self.images.have(&self.client, &spec.image, progress).await?;
-        self.networks.have(&self.client, &spec.pipeline).await?;
+        self.have_network(&spec.pipeline).await?;
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         engine.create_container(Some(options), container::body(&self.options, spec)).await.map_err(translate)?;
         let user = image.config.and_then(|config| config.user).unwrap_or_default();
