@@ -1,18 +1,19 @@
 //! Floor 7: puts the whole server together and runs it. The only place that knows every room.
 
+mod binary;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read as _, Write as _},
     net::SocketAddr,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -154,7 +155,7 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         ExecutorChoice::Docker => Choice::Docker,
         ExecutorChoice::Process => Choice::Process,
     };
-    let binary = place_binary(layout).context("failed to put the worker's binary in its place")?;
+    let binary = binary::place(&layout.bin()).context("failed to put the worker's binary in its place")?;
     let docker = docker::Options {
         server: server.to_owned(),
         binary: binary.clone(),
@@ -173,23 +174,6 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         docker::check_base(&socket, layout.base(), &layout.run()).await?;
     }
     Ok(executor)
-}
-
-/// Copies this very binary to where it is mounted into containers from; an upgrade leaves the old one to its workers.
-fn place_binary(layout: &Layout) -> anyhow::Result<PathBuf> {
-    let content = fs::read("/proc/self/exe")?;
-    let hash = hex::encode(&Sha256::digest(&content)[..8]);
-    let place = layout.bin().join(hash).join("conducto");
-    if place.exists() {
-        return Ok(place);
-    }
-    let directory = place.parent().unwrap_or(&place).to_owned();
-    fs::create_dir_all(&directory)?;
-    let draft = directory.join(format!("draft-{}", std::process::id()));
-    fs::write(&draft, &content)?;
-    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))?;
-    fs::rename(&draft, &place)?;
-    Ok(place)
 }
 
 fn mirrors(settings: &Settings, layout: &Layout) -> anyhow::Result<Mirrors> {

@@ -279,6 +279,20 @@ async fn what_a_server_left_half_made_is_made_whole() {
 }
 
 #[tokio::test]
+async fn a_worker_keeps_its_binary_though_an_upgrade_removes_the_file() {
+    let mut place = Place::new(BUSYBOX);
+    let folder = place.root.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_conducto"), folder.join("conducto")).unwrap();
+    let (server, binary, socket) = (place.server.clone(), folder.join("conducto"), SOCKET.into());
+    place.executor = Docker::new(Options { server, binary, socket, networks: Range::default() });
+    place.start().await.unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(place.rig.run(1, "/conducto/bin/conducto --version").await.outcome, Some(Outcome::Exited { code: 0 }));
+    place.remove().await;
+}
+
+#[tokio::test]
 async fn a_server_knows_its_own_and_touches_nothing_else() {
     let (mine, other) = (Place::started(BUSYBOX).await, Place::started(BUSYBOX).await);
     let owned = |place: &Place| (place.spec.pipeline.clone(), place.spec.worker.clone());
