@@ -152,17 +152,20 @@ impl Keeper {
 
     fn finish(&mut self, path: &Path) -> io::Result<u64> {
         let log = match self.open.remove(path) {
-            Some(log) => log,
-            None => Appender::open(path)?,
+            Some(log) => Some(log),
+            // A log that does not exist is empty, and a file costs more than all else that a short node leaves behind.
+            None if !path.try_exists()? => None,
+            None => Some(Appender::open(path)?),
         };
-        if log.length() > 0 {
+        let (length, output) = log.as_ref().map_or((0, 0), |log| (log.length(), log.output()));
+        if let Some(log) = log.filter(|_| length > 0) {
             log.sync()?;
         }
         if let Ok(mut followers) = self.followers.lock()
             && let Some(follower) = followers.remove(path)
         {
-            follower.send_replace(Growth { length: log.length(), is_finished: true });
+            follower.send_replace(Growth { length, is_finished: true });
         }
-        Ok(log.output())
+        Ok(output)
     }
 }

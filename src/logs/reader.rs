@@ -103,4 +103,15 @@ mod tests {
         assert_eq!(seen.len(), 207);
         assert!(logs.read(&directory.path().join("none.log"), false).next().await.unwrap().is_empty());
     }
+
+    #[tokio::test]
+    async fn a_log_without_a_word_leaves_no_file_and_lets_its_follower_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("7.log");
+        let logs = Logs::start().unwrap();
+        let mut reader = logs.read(&path, true);
+        assert_eq!(logs.finish(&path).await.unwrap(), 0);
+        assert!(reader.next().await.unwrap().is_empty());
+        assert!(!path.exists());
+    }
 }
