@@ -123,6 +123,7 @@ impl Pipeline {
             self.reset_one(index, actor);
         }
         let lineage: Vec<NodeIndex> = self.definition().lineage(node).skip(1).collect();
+        let lifted = lineage.iter().rev().copied().find(|above| self.node(*above).halted.is_some());
         let mut child = node;
         for above in &lineage {
             self.reopen(*above, child);
@@ -131,6 +132,9 @@ impl Pipeline {
         // Groups that were still active look again at their children; one that had finished is reached again from above,
         // when what stands before it allows.
         let mut dirty: Dirty = lineage;
+        if let Some(top) = lifted {
+            self.lift_halt(top, &mut dirty);
+        }
         if self.node(NodeIndex::ROOT).phase == Phase::Idle {
             self.activate(NodeIndex::ROOT, &mut dirty);
         }
@@ -154,6 +158,26 @@ impl Pipeline {
                 attempt.detached = true;
             }
             self.set_leaf_state(index, State::Pending);
+        }
+    }
+
+    /// Nothing keeps what is below this group from starting any more: groups that were cut short are looked at again. Only
+    /// after a cancel or a group's time limit, so that looking at all of them is cheap enough.
+    fn lift_halt(&mut self, top: NodeIndex, dirty: &mut Dirty) {
+        for group in self.definition().subtree(top) {
+            if self.definition().is_exec(group) {
+                continue;
+            }
+            let was_cut_short =
+                matches!(self.node(group).phase, Phase::Finished { .. }) && self.node(group).counts.pending > 0;
+            if was_cut_short {
+                self.detach_from_parent(group);
+                let node = self.node_mut(group);
+                node.phase = Phase::Idle;
+                node.started_at = None;
+            }
+            self.node_mut(group).cursor = 0;
+            dirty.push(group);
         }
     }
 

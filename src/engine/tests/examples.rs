@@ -190,6 +190,21 @@ fn reset_of_the_root_runs_everything_again_after_a_cancel() {
 }
 
 #[test]
+fn reset_after_a_cancel_goes_on_with_all_that_was_cut_short() {
+    let mut run = Run::new(&Tree::Parallel(vec![Tree::Leaf, serial(true, 2)]));
+    let (first, second) = (run.start("/0"), run.start("/1/0"));
+    run.put(Command::Cancel).unwrap();
+    run.finish(first, Outcome::Stopped { reason: KillReason::User });
+    run.finish(second, Outcome::Exited { code: 0 });
+    assert_eq!((run.letters().as_str(), run.ending()), ("EKEDP", Some(Ending::Cancelled)));
+    run.put(Command::Reset { node: run.node("/0") }).unwrap();
+    assert_eq!(run.letters(), "QQQDQ", "the node that was reset, and what had not been reached");
+    run.run("/0", 0);
+    run.run("/1/1", 0);
+    assert_eq!(run.ending(), Some(Ending::Done));
+}
+
+#[test]
 fn reset_is_refused_where_nothing_ran_and_while_a_cancel_is_under_way() {
     let mut run = Run::new(&serial(true, 2));
     assert_eq!(run.put(Command::Reset { node: run.node("/1") }), Err(Rejected::NothingToReset));

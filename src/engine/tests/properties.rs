@@ -1,11 +1,13 @@
 //! Any tree, any commands: what must always hold, and an interpreter of a page that must agree.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::harness::{Run, Tree};
 use crate::{
     engine::Pipeline,
-    model::{Command, Fence, NodeIndex, NodeKind, Outcome, State},
+    model::{Command, Definition, Event, Fence, NodeIndex, NodeKind, Outcome, State},
 };
 
 fn trees() -> impl Strategy<Value = Tree> {
@@ -28,6 +30,8 @@ enum Step {
     CannotRun(usize),
     Reset(usize),
     Cancel,
+    /// So much time passes that the next deadline, if there is one, is over.
+    Overdue,
 }
 
 fn steps(with_people: bool) -> impl Strategy<Value = Vec<Step>> {
@@ -41,7 +45,8 @@ fn steps(with_people: bool) -> impl Strategy<Value = Vec<Step>> {
     if !with_people {
         return prop::collection::vec(machinery, 0..60).boxed();
     }
-    let people = prop_oneof![3 => any::<usize>().prop_map(Step::Reset), 1 => Just(Step::Cancel)];
+    let people =
+        prop_oneof![4 => any::<usize>().prop_map(Step::Reset), 1 => Just(Step::Cancel), 1 => Just(Step::Overdue)];
     prop::collection::vec(prop_oneof![5 => machinery, 1 => people], 0..80).boxed()
 }
 
@@ -70,6 +75,10 @@ fn take(run: &mut Run, step: &Step) {
             Some(Command::Reset { node: NodeIndex(u32::try_from(*which % nodes as usize).unwrap()) })
         }
         Step::Cancel => Some(Command::Cancel),
+        Step::Overdue => {
+            run.pass_seconds(1_000_000);
+            run.pipeline.next_deadline().map(|(_, node)| Command::DeadlinePassed { node })
+        }
     };
     if let Some(command) = command {
         let before = run.pipeline.clone();
@@ -136,7 +145,7 @@ fn verdict(pipeline: &Pipeline, node: NodeIndex, runnable: &mut Vec<NodeIndex>) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn without_people_the_engine_agrees_with_the_reference(tree in trees(), steps in steps(false)) {
@@ -165,7 +174,9 @@ proptest! {
 
     #[test]
     fn whatever_people_do_the_state_is_sound_and_the_pipeline_ends(tree in trees(), steps in steps(true)) {
-        let mut run = Run::new(&tree);
+        let mut nodes: Vec<_> = tree.definition().into();
+        nodes.iter_mut().for_each(|node| node.settings.max_time = Some(Duration::from_secs(60)));
+        let mut run = Run::of(Definition::new(nodes).unwrap());
         for step in &steps {
             take(&mut run, step);
             run.check();
@@ -178,7 +189,9 @@ proptest! {
         run.check();
         prop_assert!(run.ending().is_some());
         let mut runnable = Vec::new();
-        if run.pipeline.cancelled_by().is_none() {
+        // What a cancel or a limit of time cut short is not the reference's business.
+        let is_whole = run.log.iter().all(|at| !matches!(at.event, Event::DeadlinePassed { .. }));
+        if is_whole && run.pipeline.cancelled_by().is_none() {
             let root = verdict(&run.pipeline, NodeIndex::ROOT, &mut runnable);
             prop_assert_eq!(root, Verdict::Ended { failed: run.pipeline.state(NodeIndex::ROOT).is_failed() });
         }
