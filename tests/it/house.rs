@@ -334,10 +334,8 @@ impl Drop for House {
             eprintln!("{}", self.server_log());
         }
         // Whatever a failed test left running is ours to end.
-        for line in self.server_id().map(|server| leftovers(&server)).unwrap_or_default() {
-            let (kind, name) = line.split_once(' ').unwrap();
-            let arguments: &[&str] = if kind == "container" { &["rm", "-f", name] } else { &["network", "rm", name] };
-            Command::new("docker").args(arguments).output().ok();
+        if let Some(server) = self.server_id() {
+            remove_leftovers(&server);
         }
         for record in std::fs::read_dir(self.base().join("run/processes")).into_iter().flatten().flatten() {
             end_worker(&record.path());
@@ -368,6 +366,21 @@ fn leftovers(server: &str) -> Vec<String> {
     let mut found = list("container", &["ps", "-a", "--format", "{{.Names}}"]);
     found.extend(list("network", &["network", "ls", "--format", "{{.Name}}"]));
     found
+}
+
+fn remove_leftovers(server: &str) {
+    // A container that is being removed already keeps its network for a while; each round takes the engine's own time.
+    for _ in 0..100 {
+        let left = leftovers(server);
+        if left.is_empty() {
+            return;
+        }
+        for line in left {
+            let (kind, name) = line.split_once(' ').unwrap();
+            let arguments: &[&str] = if kind == "container" { &["rm", "-f", name] } else { &["network", "rm", name] };
+            Command::new("docker").args(arguments).output().ok();
+        }
+    }
 }
 
 /// Makes the image of the tests from a static busybox; no registry is asked.

@@ -107,7 +107,7 @@ async fn a_failed_leaf_can_be_reset_and_both_attempts_are_kept() {
 #[tokio::test]
 async fn an_image_whose_user_is_not_root_has_its_files_and_its_data_too() {
     let house = House::build(Plan::docker()).await;
-    let image = "conducto-test/busybox-user:1";
+    let image = "conducto-test/user-by-number:1";
     let dockerfile = format!("FROM {}\nUSER 1234:1234\n", crate::house::IMAGE);
     let script = format!("printf '{dockerfile}' | docker build -q -t {image} -");
     let built = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
