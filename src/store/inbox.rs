@@ -113,8 +113,9 @@ pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> R
 /// # Errors
 /// [`Error`] of the store.
 pub fn next_due(connection: &Connection, now: Timestamp, in_hand: &HashSet<i64>) -> Result<Option<Waiting>, Error> {
-    let mut due = connection
-        .prepare_cached("SELECT seq FROM inbox WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2")?;
+    let mut due = connection.prepare_cached(
+        "SELECT seq FROM inbox INDEXED BY inbox_new WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2",
+    )?;
     let window = i64::try_from(in_hand.len() + 1).unwrap_or(i64::MAX);
     let seqs = due.query_map(params![micros(now), window], |row| row.get::<_, i64>(0))?;
     let Some(seq) = seqs.filter_map(Result::ok).find(|seq| !in_hand.contains(seq)) else { return Ok(None) };

@@ -121,18 +121,27 @@ pub fn append(
         ])?;
         track_attempt(connection, key, &recorded.event)?;
     }
-    let mut update = connection.prepare_cached(
-        "UPDATE pipeline SET state = ?2, ending = ?3, cause = ?4, counts = ?5, finished_at = ?6,
-                released = released AND ?6 IS NOT NULL WHERE key = ?1",
-    )?;
-    update.execute(params![
+    let Projection { state, ending, cause, counts, finished_at } = projection;
+    connection.prepare_cached("UPDATE pipeline SET state = ?2, counts = ?3 WHERE key = ?1")?.execute(params![
         key,
-        projection.state.word(),
-        projection.ending.as_ref().map(word).transpose()?,
-        projection.cause,
-        serde_json::to_string(&projection.counts)?,
-        projection.finished_at.map(micros)
+        state.word(),
+        serde_json::to_string(counts)?
     ])?;
+    // Only a beginning, an end or a reset moves the pipeline in and out of the index of live ones.
+    let moves = |recorded: &Recorded| {
+        matches!(
+            recorded.event,
+            Event::PipelineCreated { .. } | Event::PipelineFinished { .. } | Event::NodeReset { .. }
+        )
+    };
+    if events.iter().any(moves) {
+        connection
+            .prepare_cached(
+                "UPDATE pipeline SET ending = ?2, cause = ?3, finished_at = ?4, released = released AND ?4 IS NOT NULL
+                 WHERE key = ?1",
+            )?
+            .execute(params![key, ending.as_ref().map(word).transpose()?, cause, finished_at.map(micros)])?;
+    }
     Ok(())
 }
 

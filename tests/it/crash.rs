@@ -161,3 +161,26 @@ async fn a_killed_container_ends_its_node_with_evidence_and_a_reset_runs_it_agai
     assert_eq!(done.nodes[1].attempts.len(), 2);
     house.nothing_is_left().await;
 }
+
+#[tokio::test]
+async fn nodes_wait_while_docker_does_not_answer_and_run_when_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let house = House::build(Plan { docker_socket: socket.display().to_string(), ..Plan::docker() }).await;
+    let files = [("conducto.cfg", CFG), ("ci.toml", "[\"/only\"]\nexec = \"true\"\n")];
+    let (_, pipelines) = house.push("main", &files).await;
+    let id = pipelines[0].as_str();
+    let health = format!("{}/healthz", house.url());
+    house
+        .until("the health page says so", async || {
+            let health: serde_json::Value = reqwest::get(&health).await.ok()?.json().await.ok()?;
+            health["problems"].to_string().contains("does not answer").then_some(())
+        })
+        .await;
+    assert_eq!(house.pipeline(id).await.nodes[1].state.word(), "queued");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    let ended = house.ended(id).await;
+    assert_eq!(ended.summary.state.word(), "done");
+    assert!(ended.nodes[1].attempts.len() <= 2, "waiting leaves no trail of tries: {:?}", ended.nodes[1].attempts);
+    house.nothing_is_left().await;
+}

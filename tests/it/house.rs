@@ -31,6 +31,7 @@ pub(crate) type Call = Box<dyn Fn(&House) -> Command>;
 pub(crate) struct Plan {
     pub(crate) executor: &'static str,
     pub(crate) slots: u32,
+    pub(crate) docker_socket: String,
     /// The webhook's secret before the present one.
     pub(crate) previous_secret: String,
     /// How the server is called.
@@ -39,7 +40,13 @@ pub(crate) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { executor: "process", slots: 4, previous_secret: OLD_SECRET.into(), server: Box::new(House::command) }
+        Self {
+            executor: "process",
+            slots: 4,
+            docker_socket: "/var/run/docker.sock".into(),
+            previous_secret: OLD_SECRET.into(),
+            server: Box::new(House::command),
+        }
     }
 }
 
@@ -81,7 +88,7 @@ impl House {
             "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n\
              [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
              [slack]\nbot_token = \"xoxb-tests\"\napi_url = \"{}\"\n\
-             [containers]\nslots = {}\nidle_timeout = \"1s\"\ndefault_image = \"{IMAGE}\"\n\
+             [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\ndefault_image = \"{IMAGE}\"\n\
              [log]\nfilter = \"info,conducto=debug\"\nformat = \"text\"\n",
             plan.executor,
             plan.previous_secret,
@@ -89,6 +96,7 @@ impl House {
             git.display(),
             slack.url(),
             plan.slots,
+            plan.docker_socket,
         );
         std::fs::write(root.path().join("conducto.toml"), settings).unwrap();
         let mut house = Self {

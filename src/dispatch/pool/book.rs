@@ -78,8 +78,8 @@ pub(super) struct Book {
     releasing: HashMap<PipelineId, bool>,
     /// How often a leaf lost its worker before it began.
     losses: HashMap<(PipelineId, NodeIndex), u32>,
-    /// Until when nothing is started, since the runtime does not answer.
-    pub(super) rest_until: Option<Timestamp>,
+    /// Whether nothing is started, since the runtime does not answer.
+    pub(super) is_resting: bool,
 }
 
 impl Book {
@@ -91,7 +91,7 @@ impl Book {
             queues: Queues::default(),
             releasing: HashMap::new(),
             losses: HashMap::new(),
-            rest_until: None,
+            is_resting: false,
         }
     }
 
@@ -238,7 +238,7 @@ impl Book {
 
     /// Short nodes finish on a few workers; a queue that stands still gets more, twice as many each time.
     fn may_start(&self, key: &QueueKey, now: Timestamp) -> bool {
-        if !self.queues.has_waiting(key) || self.rest_until.is_some_and(|until| now < until) {
+        if self.is_resting || !self.queues.has_waiting(key) {
             return false;
         }
         let (mut starting, mut busy) = (0, 0);

@@ -1,6 +1,6 @@
 //! What takes time: starting and removing workers, asking pipelines and the runtime. Each reports back to the pool.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 
@@ -14,6 +14,9 @@ use crate::{
     store::pipelines,
     worker::protocol::{Start, ToWorker},
 };
+
+/// How often a runtime that does not answer is asked again.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// A worker that is no more.
 #[derive(Debug)]
@@ -152,6 +155,21 @@ async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId, source: &Path) ->
         tracing::warn!(error = %error, "a half-written working copy is left behind");
     }
     placed
+}
+
+/// Waits until the runtime answers again. Meanwhile leaves stay in their queues: a try a second would only fill their history.
+pub(super) async fn await_runtime(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PROBE) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        if shared.parts.executor.owned().await.is_ok() {
+            tracing::info!("the container runtime answers again");
+            shared.set_problem("executor", None);
+            return shared.tell_pool(Message::RuntimeBack).await;
+        }
+    }
 }
 
 /// Asks the runtime about a worker that has no connection.

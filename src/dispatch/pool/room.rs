@@ -26,9 +26,6 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long beyond the grace time a worker gets to report the end of what it was told to stop.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
 
-/// How long nothing is started after the runtime did not answer.
-const REST: Duration = Duration::from_secs(5);
-
 /// What the pool is told.
 pub(in crate::dispatch) enum Message {
     /// A leaf is ready.
@@ -53,6 +50,8 @@ pub(in crate::dispatch) enum Message {
     Finished { worker: WorkerId, fence: Fence },
     /// What the runtime says of a silent worker; nothing while it runs.
     Checked { worker: WorkerId, gone: Option<chores::Gone> },
+    /// The runtime answers again.
+    RuntimeBack,
     /// Nothing of a worker is left.
     Removed { worker: WorkerId },
     /// A pipeline has ended.
@@ -123,6 +122,7 @@ impl Room {
                 }
             }
             Message::Checked { worker, gone } => self.checked(&worker, gone),
+            Message::RuntimeBack => self.book.is_resting = false,
             Message::Removed { worker } => drop(self.book.workers.remove(&worker)),
             Message::Release { pipeline } => self.book.release(pipeline),
             Message::Released { pipeline } => self.book.released(&pipeline),
@@ -232,9 +232,12 @@ impl Room {
             }
             executor::Error::Refused { .. } => self.let_go(worker, chores::End::Failed(message)),
             executor::Error::Unavailable { .. } => {
-                tracing::warn!(error = %message, "the container runtime does not answer; nodes wait");
                 self.shared.set_problem("executor", Some(message.clone()));
-                self.book.rest_until = Some(clock::now() + REST);
+                if !self.book.is_resting {
+                    tracing::warn!(error = %message, "the container runtime does not answer; nodes wait");
+                    self.book.is_resting = true;
+                    self.shared.tasks.spawn(chores::await_runtime(Arc::clone(&self.shared)));
+                }
                 self.let_go(worker, chores::End::GiveBack(message));
             }
         }

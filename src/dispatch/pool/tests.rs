@@ -154,3 +154,13 @@ fn a_leaf_is_offered_once_and_given_up_after_losing_its_worker_too_often() {
     assert!(desk.book.may_lose(&pipeline('a'), NodeIndex(0)));
     assert!(!desk.book.may_lose(&pipeline('a'), NodeIndex(0)));
 }
+
+#[test]
+fn nothing_is_started_while_the_runtime_does_not_answer() {
+    let mut desk = Desk::new(4);
+    desk.book.is_resting = true;
+    desk.offer('a', 0..3);
+    assert_eq!(desk.schedule(), [], "leaves stay in their queue");
+    desk.book.is_resting = false;
+    assert_eq!(desk.schedule().len(), 2);
+}

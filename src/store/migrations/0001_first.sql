@@ -26,7 +26,9 @@ CREATE TABLE inbox(
     deliveries INTEGER NOT NULL DEFAULT 1,
     UNIQUE (source, guid)
 ) STRICT;
-CREATE INDEX inbox_todo ON inbox(next_at) WHERE state = 'new';
+-- One to know when the next is due, one to take them in the order in which they came without sorting a long queue.
+CREATE INDEX inbox_due ON inbox(next_at) WHERE state = 'new';
+CREATE INDEX inbox_new ON inbox(seq) WHERE state = 'new';
 
 -- One event on the forge, however often and through however many hooks it was delivered.
 CREATE TABLE trigger_seen(
