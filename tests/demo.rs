@@ -57,7 +57,7 @@ fn the_demo_ends_green_in_containers_and_leaves_nothing() {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images/busybox.sh");
     assert!(Command::new(images).status().expect("the script starts").success(), "this test needs a Docker engine");
     let temporary = tempfile::tempdir().expect("a folder can be made");
-    let output = demo(&["--executor", "docker", "--image", "conducto-test/busybox:1"], temporary.path());
+    let output = demo(&["--executor", "docker", "--image", "conducto-test/busybox:2"], temporary.path());
     assert_all_is_told(&output);
     assert_empty(temporary.path());
 

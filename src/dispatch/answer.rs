@@ -43,8 +43,8 @@ pub(super) fn summary(listed: Listed) -> PipelineSummary {
     }
 }
 
-/// Returns a pipeline with its whole tree.
-pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor) -> PipelineView {
+/// Returns a pipeline with its whole tree. A trouble of the runtime is what queued leaves wait for.
+pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor, trouble: Option<&str>) -> PipelineView {
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
     let Projection { state, ending, cause, counts, finished_at } = projection(pipeline);
@@ -68,11 +68,16 @@ pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor) -> Pipeline
         seq: pipeline.seq(),
         executor: executor.name().to_owned(),
         isolated: executor.isolates(),
-        nodes: pipeline.definition().subtree(NodeIndex::ROOT).into_iter().map(|at| node(pipeline, at)).collect(),
+        nodes: pipeline
+            .definition()
+            .subtree(NodeIndex::ROOT)
+            .into_iter()
+            .map(|at| node(pipeline, at, trouble))
+            .collect(),
     }
 }
 
-fn node(pipeline: &Pipeline, index: NodeIndex) -> NodeView {
+fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>) -> NodeView {
     let tree = pipeline.definition();
     let path = tree.path(index);
     let (kind, command) = match &tree.node(index).kind {
@@ -87,7 +92,10 @@ fn node(pipeline: &Pipeline, index: NodeIndex) -> NodeView {
         path: path.into(),
         kind: kind.to_owned(),
         state: pipeline.state(index),
-        waits_for: engine::waits_for(pipeline, index),
+        waits_for: match (pipeline.state(index), trouble) {
+            (State::Queued, Some(trouble)) if command.is_some() => Some(format!("waits: {trouble}")),
+            _ => engine::waits_for(pipeline, index),
+        },
         cause: cause::of_leaf(pipeline, index),
         image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
         command,

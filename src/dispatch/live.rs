@@ -127,7 +127,8 @@ impl Live {
             self.resume().await;
         }
         for reply in looks {
-            let view = answer::pipeline(&self.pipeline, self.shared.parts.executor.as_ref());
+            let trouble = self.shared.problem("executor");
+            let view = answer::pipeline(&self.pipeline, self.shared.parts.executor.as_ref(), trouble.as_deref());
             // Whoever asked may have gone away.
             drop(reply.send(view));
         }

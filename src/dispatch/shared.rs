@@ -104,6 +104,11 @@ impl Shared {
         }
     }
 
+    /// Returns what is wrong with a room, if anything is.
+    pub(super) fn problem(&self, room: &'static str) -> Option<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
+    }
+
     /// Returns the pipeline that a worker works for.
     pub(super) fn pipeline_of(&self, worker: &WorkerId) -> Option<PipelineId> {
         self.roster().get(worker).map(|enrolled| enrolled.pipeline.clone())

@@ -17,7 +17,7 @@ impl Image {
     pub(crate) async fn make() -> anyhow::Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images/busybox.sh");
         ensure!(Command::new(script).status().await?.success(), "the image cannot be made");
-        run(&["tag", "conducto-test/busybox:1", Self::NAME]).await?;
+        run(&["tag", "conducto-test/busybox:2", Self::NAME]).await?;
         Ok(Self)
     }
 

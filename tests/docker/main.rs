@@ -29,7 +29,7 @@ mod networks;
 #[path = "../support/rig.rs"]
 mod rig;
 
-const BUSYBOX: &str = "conducto-test/busybox:1";
+const BUSYBOX: &str = "conducto-test/busybox:2";
 const SOCKET: &str = "/var/run/docker.sock";
 
 fn docker(arguments: &[&str]) -> Output {

@@ -177,7 +177,10 @@ async fn nodes_wait_while_docker_does_not_answer_and_run_when_it_does() {
             health["problems"].to_string().contains("does not answer").then_some(())
         })
         .await;
-    assert_eq!(house.pipeline(id).await.nodes[1].state.word(), "queued");
+    let waiting = house.pipeline(id).await;
+    assert_eq!(waiting.nodes[1].state.word(), "queued");
+    let words = waiting.nodes[1].waits_for.clone().unwrap();
+    assert!(words.contains("the container runtime does not answer"), "{words}");
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
     let ended = house.ended(id).await;
     assert_eq!(ended.summary.state.word(), "done");
