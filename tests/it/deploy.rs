@@ -44,12 +44,12 @@ impl Image {
 
     /// A house whose server runs in a container; settings and repositories are read-only, all paths the same as outside.
     fn plan(&self) -> Plan {
-        let (image, container) = (self.name.clone(), self.container());
+        let (image, container, label) = (self.name.clone(), self.container(), self.label());
         let call = move |house: &House| {
             std::fs::create_dir_all(house.base()).unwrap();
             let same = |path: PathBuf, mode: &str| format!("--volume={0}:{0}:{mode}", path.display());
             let mut command = Command::new("docker");
-            command.arg("run").args(HARDENING).args(["--name", &container]);
+            command.arg("run").args(HARDENING).args(["--name", &container, "--label", &label]);
             command.arg(same(house.base(), "rw"));
             command.args(["git", "conducto.toml"].map(|name| same(house.root().join(name), "ro")));
             command.arg(format!("--env=CONDUCTO_BASE_DIR={}", house.base().display()));
@@ -59,6 +59,11 @@ impl Image {
         Plan { server: Box::new(call), ..Plan::docker() }
     }
 
+    /// Marks the containers of this value. Their image does not: images of the same content are one image.
+    fn label(&self) -> String {
+        format!("conducto.test={}", self.name)
+    }
+
     fn container(&self) -> String {
         self.name.replace(['/', ':'], "-")
     }
@@ -66,7 +71,7 @@ impl Image {
     /// Runs a server on a directory that has the name `inside` in the container.
     fn serve(&self, host: &Path, inside: &Path, more: &[&str]) -> Output {
         let mut command = Command::new("docker");
-        command.arg("run").args(HARDENING).args(more);
+        command.arg("run").args(HARDENING).args(["--label", &self.label()]).args(more);
         command.arg(format!("--volume={}:{}", host.display(), inside.display()));
         command.arg(format!("--env=CONDUCTO_BASE_DIR={}", inside.display()));
         command.arg("--env=CONDUCTO_LISTEN=127.0.0.1:0").arg(&self.name).output().unwrap()
@@ -75,7 +80,7 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let filter = format!("ancestor={}", self.name);
+        let filter = format!("label={}", self.label());
         for container in docker(&["ps", "-aq", "--filter", &filter]).lines() {
             docker(&["rm", "-fv", container]);
         }
