@@ -304,11 +304,6 @@ impl Dispatch {
         }
         Health { ready: !self.shared.stop.is_cancelled(), problems }
     }
-
-    /// Returns how many pipelines are in memory.
-    pub async fn live_pipelines(&self) -> usize {
-        self.shared.registry.len().await
-    }
 }
 
 /// A caller's key means something only to that caller, for that request.

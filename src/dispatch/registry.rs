@@ -65,11 +65,6 @@ impl Registry {
         receiver.close();
         receiver.is_empty()
     }
-
-    /// Returns how many pipelines are live.
-    pub(super) async fn len(&self) -> usize {
-        self.live.lock().await.len()
-    }
 }
 
 /// Rebuilds a pipeline from its log.

@@ -42,7 +42,7 @@ pub enum Command {
         /// What was seen, for people.
         evidence: String,
     },
-    /// A deadline of [`crate::engine::Pipeline::deadlines`] has passed.
+    /// The time that a node may take has passed, by the server's clock.
     DeadlinePassed {
         /// The node whose `max_time` it was.
         node: NodeIndex,
