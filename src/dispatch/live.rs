@@ -240,6 +240,7 @@ impl Live {
             }
             Effect::Stop { fence, worker, reason } => pool::Message::Stop { worker, fence, reason },
             Effect::Destroy { fence, worker, reason } => pool::Message::Destroy { worker, fence, reason },
+            Effect::Withdraw { .. } | Effect::ReleaseGroup { .. } => return,
             // Written with the events themselves.
             Effect::Report(_) => return,
             Effect::Release => pool::Message::Release { pipeline },

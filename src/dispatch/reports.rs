@@ -105,7 +105,7 @@ async fn finished(shared: &Arc<Shared>, pipeline: &PipelineId, fence: Fence, out
         }
     }
     metrics::counter!("conducto_attempts_finished_total", "state" => outcome.state().word()).increment(1);
-    ask(shared, pipeline, Command::AttemptFinished { fence, outcome, log_bytes }).await
+    ask(shared, pipeline, Command::AttemptFinished { fence, outcome, log_bytes, grown: None }).await
 }
 
 /// Puts a worker's word to the pipeline. What it rejects is old news, and safe.

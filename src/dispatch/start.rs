@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{options::Options, pool::QueueKey, shared::Shared};
 use crate::{
     engine::Pipeline,
-    model::{Fence, NodeIndex, NodeKind},
+    model::{Fence, NodeIndex, NodeKind, Resources},
     worker::protocol::Start,
 };
 
@@ -17,7 +17,7 @@ const GIB: f64 = 1_073_741_824.0;
 /// Returns the queue whose workers can run this leaf.
 pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> QueueKey {
     let tree = pipeline.definition();
-    let (cpu, mem) = tree.resources(node);
+    let Resources { cpu, mem, gpu: _ } = tree.resources(node);
     QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
         image: tree.image(node).unwrap_or(&options.default_image).to_owned(),

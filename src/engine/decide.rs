@@ -16,7 +16,7 @@ pub(super) fn decide(pipeline: &Pipeline, now: Timestamp, command: &Command) -> 
             Some((_, attempt)) if attempt.started_at.is_none() => Ok(Event::AttemptStarted { fence: *fence }),
             _ => Err(Rejected::StaleFence(*fence)),
         },
-        Command::AttemptFinished { fence, outcome, log_bytes } => {
+        Command::AttemptFinished { fence, outcome, log_bytes, .. } => {
             live(pipeline, *fence)?;
             Ok(Event::AttemptFinished { fence: *fence, outcome: outcome.clone(), log_bytes: *log_bytes })
         }
@@ -40,6 +40,7 @@ pub(super) fn decide(pipeline: &Pipeline, now: Timestamp, command: &Command) -> 
             (None, None) => Ok(Event::CancelRequested),
         },
         Command::Reset { node } => reset(pipeline, *node),
+        _ => Err(Rejected::NoSuchNode),
     }
 }
 

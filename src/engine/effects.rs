@@ -36,6 +36,7 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
             orders
         }
         Event::PipelineFinished { ending } => vec![Effect::Report(Milestone::Finished(*ending)), Effect::Release],
+        _ => vec![],
     }
 }
 

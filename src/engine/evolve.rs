@@ -67,6 +67,7 @@ impl Pipeline {
             }
             Event::NodeReset { node } => self.reset(*node, &recorded.actor),
             Event::PipelineFinished { ending } => self.finished = Some((*ending, recorded.at)),
+            _ => {}
         }
     }
 

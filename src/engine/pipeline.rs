@@ -175,6 +175,12 @@ impl Pipeline {
         self.definition().indices().filter(|node| self.is_waiting_in_queue(*node)).collect()
     }
 
+    /// Returns which container a leaf shares with its group: the group's node, and a number that grows with every reset of
+    /// the group. Nothing for a leaf that runs in whatever container fits.
+    pub fn group_container(&self, leaf: NodeIndex) -> Option<(NodeIndex, u32)> {
+        self.definition().reuse_group(leaf).map(|group| (group, 0))
+    }
+
     /// Returns the next moment at which `Command::DeadlinePassed` is due, and for which node.
     pub fn next_deadline(&self) -> Option<(Timestamp, NodeIndex)> {
         let tree = self.definition();

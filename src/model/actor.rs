@@ -10,6 +10,11 @@ pub enum Actor {
     Server,
     /// A worker reporting on its attempt.
     Worker,
+    /// What the author of the pipeline asked for in advance, by the callback's name: `retry`, `skip_some_errors`.
+    Callback {
+        /// Name of the callback.
+        name: String,
+    },
     /// A person on the forge, by login, through a webhook.
     Forge {
         /// Login of the sender.
@@ -27,6 +32,7 @@ impl std::fmt::Display for Actor {
         match self {
             Self::Server => f.write_str("the server"),
             Self::Worker => f.write_str("a worker"),
+            Self::Callback { name } => write!(f, "callback `{name}`"),
             Self::Forge { login } => write!(f, "{login}"),
             Self::Token { name } => write!(f, "token `{name}`"),
         }

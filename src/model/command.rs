@@ -1,6 +1,6 @@
 //! Commands: what somebody wants or has observed. The engine may reject them.
 
-use super::{Actor, Fence, NodeIndex, Outcome, WorkerId};
+use super::{Actor, Definition, Edit, Fence, NodeIndex, NodePath, Outcome, WorkerId};
 
 /// An intent or an observation, put to one pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Command {
         outcome: Outcome,
         /// Length of its log in bytes, both streams together.
         log_bytes: u64,
+        /// The tree it printed, if it is a leaf that prints one and ended well.
+        grown: Option<Box<Definition>>,
     },
     /// What the leaf was to run in cannot be had (image missing, container refused).
     CannotRun {
@@ -49,11 +51,47 @@ pub enum Command {
     },
     /// No further starts, and end what runs.
     Cancel,
-    /// Put a node and all below it back to pending, and go on from there.
+    /// Let a pipeline begin that waits for somebody to say so.
+    Run,
+    /// Put a node and all below it back to pending, and go on from there. In a group that shares one container, the whole
+    /// group: what an earlier node left in the container is gone.
     Reset {
         /// The node.
         node: NodeIndex,
     },
+    /// Run again what failed at a node or below it, and nothing else.
+    RerunFailed {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// Pass a node and all below it over. What runs there is ended. In a group that shares one container, the whole group.
+    Skip {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// Take that back; what has not run becomes runnable again.
+    Unskip {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// End what runs or is queued at a node or below it; what has not been reached there does not start either.
+    Kill {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// Change a node. What runs goes on as it began; the next attempt sees the change.
+    Edit {
+        /// The node.
+        node: NodeIndex,
+        /// What changes.
+        edit: Edit,
+        /// Whether the node is reset in the same step, if it has been reached.
+        rerun: bool,
+    },
+    /// End what runs, start nothing, keep everything: until it is woken.
+    Sleep,
+    /// Go on where `Sleep` left off; what was ended runs again.
+    Wake,
 }
 
 /// Why a command changes nothing.
@@ -77,6 +115,42 @@ pub enum Rejected {
     /// Reset of a subtree in which nothing has run.
     #[error("nothing to reset: everything below is pending")]
     NothingToReset,
+    /// Rerun of what failed, where nothing did.
+    #[error("nothing to run again: nothing below has failed")]
+    NothingFailed,
+    /// Kill where nothing runs.
+    #[error("nothing to kill: nothing below runs or is queued")]
+    NothingToKill,
+    /// Skip of what is skipped.
+    #[error("the node is skipped already")]
+    SkippedAlready,
+    /// Unskip of what is not skipped.
+    #[error("the node is not skipped")]
+    NotSkipped,
+    /// Unskip below a node that is skipped as a whole.
+    #[error("`{0}` is skipped as a whole; unskip that")]
+    SkippedAbove(NodePath),
+    /// Run of a pipeline that waits for nobody.
+    #[error("the pipeline does not wait to be started; reset what shall run again")]
+    NotHeld,
+    /// An edit that changes nothing.
+    #[error("nothing to change: give a command, a variable, cpu, mem or an image")]
+    NothingToEdit,
+    /// A command for a group.
+    #[error("only an Exec node has a command")]
+    NotExec,
+    /// A value that no node can have.
+    #[error("`{0}` must be above 0 and at most 100,000")]
+    BadAmount(&'static str),
+    /// A name or value that cannot be used.
+    #[error("{0}")]
+    BadEdit(&'static str),
+    /// Sleep of a pipeline that sleeps.
+    #[error("the pipeline sleeps already")]
+    AsleepAlready,
+    /// Wake of a pipeline that does not sleep.
+    #[error("the pipeline does not sleep")]
+    NotAsleep,
     /// A deadline that is not due or not set.
     #[error("no deadline has passed")]
     NoDeadline,

@@ -10,6 +10,18 @@ pub enum Effect {
         /// The leaf.
         node: NodeIndex,
     },
+    /// Take the leaf out of every queue it stands in. An `Offer` of the same leaf may follow.
+    Withdraw {
+        /// The leaf.
+        node: NodeIndex,
+    },
+    /// The container that this group had to itself is not needed any more.
+    ReleaseGroup {
+        /// The node with `container_reuse_context = new`.
+        node: NodeIndex,
+        /// Which of the group's containers: it gets a new one at every reset.
+        generation: u32,
+    },
     /// Hand the leaf to the worker.
     Start {
         /// The leaf.

@@ -3,10 +3,22 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Ending, Fence, Launch, NodeIndex, Outcome, WorkerId};
+use super::{Actor, Definition, Edit, Ending, Fence, Launch, NodeIndex, Outcome, WorkerId};
+
+/// By which rule a failed node runs again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Again {
+    /// Counted against the node's retries.
+    Counted,
+    /// After running out of memory, with still little of it: not counted.
+    Memory,
+    /// After running out of memory, for the one time it may with much of it.
+    MemoryOnce,
+}
 
 /// One fact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The pipeline exists.
@@ -65,17 +77,79 @@ pub enum Event {
     },
     /// No further starts; what runs is being ended.
     CancelRequested,
+    /// Somebody let a pipeline begin that had waited for that.
+    RunRequested,
     /// The node and all below it are pending again.
     NodeReset {
         /// The node.
         node: NodeIndex,
     },
+    /// The node failed, and runs again by itself before anybody above hears of it.
+    NodeRetried {
+        /// The node.
+        node: NodeIndex,
+        /// By which rule.
+        again: Again,
+        /// GiB of memory from now on, where the rule changes it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mem: Option<f64>,
+    },
+    /// The node failed, and no callback helps any more.
+    FailureStood {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// So few leaves below a failed group failed that they are reset and skipped.
+    ErrorsSkipped {
+        /// The group.
+        node: NodeIndex,
+        /// The leaves.
+        leaves: Vec<NodeIndex>,
+    },
+    /// The node and all below it are passed over from now on.
+    NodeSkipped {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// The node is not passed over any more.
+    NodeUnskipped {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// What runs and what waits at a node or below it is being ended.
+    KillRequested {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// Somebody changed a node.
+    NodeEdited {
+        /// The node.
+        node: NodeIndex,
+        /// What changed.
+        edit: Edit,
+    },
+    /// A leaf printed a pipeline, which now stands in the place of a node.
+    TreeGrown {
+        /// The leaf that printed it.
+        generator: NodeIndex,
+        /// Where it grew.
+        target: NodeIndex,
+        /// What grew.
+        tree: Box<Definition>,
+    },
+    /// Nothing starts and what runs is ended, until the pipeline is woken.
+    PipelineSlept,
+    /// It goes on.
+    PipelineWoken,
     /// Nothing can proceed any more. A reset may reopen the pipeline.
     PipelineFinished {
         /// How it ended.
         ending: Ending,
     },
 }
+
+/// Amounts of memory are compared as they were decided.
+impl Eq for Event {}
 
 impl Event {
     /// Version of the encoding, stored beside each event.
@@ -93,7 +167,18 @@ impl Event {
             Self::NodeCannotRun { .. } => "node_cannot_run",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::CancelRequested => "cancel_requested",
+            Self::RunRequested => "run_requested",
             Self::NodeReset { .. } => "node_reset",
+            Self::NodeRetried { .. } => "node_retried",
+            Self::FailureStood { .. } => "failure_stood",
+            Self::ErrorsSkipped { .. } => "errors_skipped",
+            Self::NodeSkipped { .. } => "node_skipped",
+            Self::NodeUnskipped { .. } => "node_unskipped",
+            Self::KillRequested { .. } => "kill_requested",
+            Self::NodeEdited { .. } => "node_edited",
+            Self::TreeGrown { .. } => "tree_grown",
+            Self::PipelineSlept => "pipeline_slept",
+            Self::PipelineWoken => "pipeline_woken",
             Self::PipelineFinished { .. } => "pipeline_finished",
         }
     }

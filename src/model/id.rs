@@ -1,5 +1,7 @@
 //! Identifiers as types. Minted by the callers of the engine from bytes they drew; nothing here draws randomness.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// The public name of a pipeline: `abc-def`, unique per server.
@@ -98,9 +100,10 @@ impl NodeIndex {
 }
 
 /// The name of one worker (one container or one worker process): `wk_` and 12 lower-case hexadecimal digits.
+/// Cheap to clone: a worker's name stands in every attempt it made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WorkerId(String);
+#[serde(try_from = "String", into = "String")]
+pub struct WorkerId(Arc<str>);
 
 impl WorkerId {
     /// Makes an id from random bytes.
@@ -109,7 +112,7 @@ impl WorkerId {
         for byte in bytes {
             text.push_str(&format!("{byte:02x}"));
         }
-        Self(text)
+        Self(text.into())
     }
 
     /// Reads an id, as found in a label or in the store.
@@ -119,12 +122,25 @@ impl WorkerId {
     pub fn parse(text: &str) -> Result<Self, BadId> {
         let digits = text.strip_prefix("wk_").unwrap_or_default();
         let fits = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if fits { Ok(Self(text.to_owned())) } else { Err(BadId(text.to_owned())) }
+        if fits { Ok(Self(text.into())) } else { Err(BadId(text.to_owned())) }
     }
 
     /// Returns the text form.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for WorkerId {
+    type Error = BadId;
+    fn try_from(text: String) -> Result<Self, BadId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WorkerId> for String {
+    fn from(id: WorkerId) -> Self {
+        id.0.as_ref().to_owned()
     }
 }
 

@@ -14,8 +14,18 @@ pub enum Trust {
     Fork,
 }
 
+/// What a pipeline waits for before its first node starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// It was launched to be started by hand.
+    Manual,
+    /// It runs the code of a fork, and somebody with the right to do so must approve it.
+    Approval,
+}
+
 /// One pipeline to be started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Launch {
     /// Public id.
     pub pipeline: PipelineId,
@@ -31,7 +41,16 @@ pub struct Launch {
     pub slack_channel: Option<String>,
     /// Trust class of the code.
     pub trust: Trust,
+    /// Why nothing starts before somebody says so; nothing where it starts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// GiB of memory that one node can get at most on this server: retries with more memory stop there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_mem: Option<f64>,
 }
+
+/// The bound of memory is compared as it was set.
+impl Eq for Launch {}
 
 impl Launch {
     /// Returns the name under which the commit status is known on the forge.

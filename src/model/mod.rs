@@ -2,13 +2,16 @@
 #![warn(missing_docs)]
 
 mod actor;
+mod callback;
 mod command;
 mod diagnostic;
 mod duration;
 mod effect;
 mod event;
+mod grow;
 mod id;
 mod launch;
+mod node;
 mod path;
 mod send;
 mod state;
@@ -16,15 +19,17 @@ mod tree;
 mod trigger;
 
 pub use actor::Actor;
+pub use callback::{Callback, On, Remedy};
 pub use command::{Asked, Command, Rejected};
 pub use diagnostic::{Diagnostic, Label, Severity, SourceFile, Span};
 pub use duration::{BadDuration, format_duration, parse_duration};
 pub use effect::{Effect, Milestone};
-pub use event::{Event, Recorded};
+pub use event::{Again, Event, Recorded};
 pub use id::{BadId, Fence, NodeIndex, PipelineId, WorkerId};
-pub use launch::{Launch, Trust, status_context};
+pub use launch::{Hold, Launch, Trust, status_context};
+pub use node::{Edit, Exec, Isolation, NodeDefinition, NodeKind, NodeSettings, Reuse, Settings};
 pub use path::{BadPath, NodePath};
 pub use send::SendError;
 pub use state::{Counts, Ending, KillReason, Outcome, State};
-pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, Exec, MAX_DEPTH, NodeDefinition, NodeKind, Settings};
+pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, MAX_DEPTH, Resources};
 pub use trigger::{Repository, Trigger, TriggerKind};

@@ -62,6 +62,16 @@ impl NodePath {
         if self.is_root() { Self(format!("/{name}")) } else { Self(format!("{}/{name}", self.0)) }
     }
 
+    /// Returns the place of another tree's path when that tree hangs at this one.
+    #[must_use]
+    pub fn join(&self, inner: &Self) -> Self {
+        match (self.is_root(), inner.is_root()) {
+            (_, true) => self.clone(),
+            (true, _) => inner.clone(),
+            _ => Self(format!("{}{}", self.0, inner.0)),
+        }
+    }
+
     /// Returns the parent's path, or nothing for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {

@@ -101,6 +101,11 @@ pub enum Outcome {
     },
     /// The kernel's out-of-memory killer ended it.
     OutOfMemory,
+    /// It ended well, but what it printed is no pipeline, though that was what it ran for.
+    Unreadable {
+        /// What is wrong with it, for people.
+        message: String,
+    },
     /// It never ran, or what it ran in went away.
     Infrastructure {
         /// What happened, for people.
@@ -113,7 +118,7 @@ impl Outcome {
     pub fn state(&self) -> State {
         match self {
             Self::Exited { code: 0 } => State::Done,
-            Self::Exited { .. } | Self::Signaled { .. } => State::Error,
+            Self::Exited { .. } | Self::Signaled { .. } | Self::Unreadable { .. } => State::Error,
             Self::Stopped { .. } | Self::OutOfMemory | Self::Infrastructure { .. } => State::Killed,
         }
     }
@@ -121,7 +126,7 @@ impl Outcome {
     /// Returns why it was killed, where it was.
     pub fn kill_reason(&self) -> Option<KillReason> {
         match self {
-            Self::Exited { .. } | Self::Signaled { .. } => None,
+            Self::Exited { .. } | Self::Signaled { .. } | Self::Unreadable { .. } => None,
             Self::Stopped { reason } => Some(*reason),
             Self::OutOfMemory => Some(KillReason::OutOfMemory),
             Self::Infrastructure { .. } => Some(KillReason::Infrastructure),
@@ -138,7 +143,7 @@ impl std::fmt::Display for Outcome {
             Self::Stopped { reason: KillReason::Timeout } => f.write_str("max_time exceeded"),
             Self::Stopped { reason: KillReason::OutOfMemory } | Self::OutOfMemory => f.write_str("out of memory"),
             Self::Stopped { reason: KillReason::Infrastructure } => f.write_str("stopped by the server"),
-            Self::Infrastructure { message } => f.write_str(message),
+            Self::Unreadable { message } | Self::Infrastructure { message } => f.write_str(message),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A pipeline as its author defined it: a tree in an arena, parents before children. Knows nothing of states.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
-use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeIndex, NodePath, duration};
+use super::{Isolation, NodeDefinition, NodeIndex, NodeKind, NodePath, Remedy, Reuse, Settings};
 
 /// How deep a tree may be; deeper ones are refused, so that recursion over depth is always safe.
 pub const MAX_DEPTH: usize = 64;
@@ -13,77 +15,23 @@ pub const MAX_DEPTH: usize = 64;
 /// The time an Exec node gets when its author says nothing (the old product's default).
 pub const DEFAULT_MAX_TIME: Duration = Duration::from_secs(4 * 3_600);
 
-/// What a node is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum NodeKind {
-    /// A leaf that runs a shell command.
-    Exec(Exec),
-    /// Children one after another, in order.
-    Serial {
-        /// Whether a failed child keeps the later ones from starting.
-        stop_on_error: bool,
-    },
-    /// Children at once.
-    Parallel,
-}
-
-/// What only a leaf has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exec {
-    /// Shell script, any number of lines.
-    pub command: String,
-}
-
-/// What any node may carry. A value that is absent is looked for at the nearest ancestor that has it, where the field says so.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Settings {
-    /// Image reference. Inherited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// Environment. Inherited name by name, the nearest wins.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Longest time, for a group for all below it together. Not inherited; a leaf without one gets [`DEFAULT_MAX_TIME`].
-    #[serde(with = "duration::millis", skip_serializing_if = "Option::is_none")]
-    pub max_time: Option<Duration>,
-    /// Processors, as Docker's `--cpus`. Inherited; 1 where nobody says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<f64>,
-    /// Memory in GiB. Inherited; 2 where nobody says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<f64>,
-    /// Description for people, Markdown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub doc: Option<String>,
-}
-
-/// Floats are compared by bits: definitions hold what the author wrote, never results of arithmetic.
-impl Eq for Settings {}
-
-/// One node of a definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeDefinition {
-    /// Last part of its path; `/` for the root.
-    pub name: String,
-    /// Its parent; nothing for the root.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<NodeIndex>,
-    /// What it is.
-    #[serde(flatten)]
-    pub kind: NodeKind,
-    /// What it carries.
-    #[serde(flatten)]
-    pub settings: Settings,
-}
-
-/// A whole tree. `nodes[0]` is the root, every parent stands before its children, siblings have distinct names.
+/// A whole tree. `nodes[0]` is the root, every parent stands before its children, siblings have distinct names. A node keeps
+/// its index for the life of the pipeline, also when the tree grows or a grown part is taken away again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<NodeDefinition>", into = "Vec<NodeDefinition>")]
 pub struct Definition {
-    nodes: Vec<NodeDefinition>,
-    children: Vec<Vec<NodeIndex>>,
+    pub(super) nodes: Vec<NodeDefinition>,
+    pub(super) places: Vec<Place>,
+}
+
+/// Where a node hangs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) children: Vec<NodeIndex>,
+    /// Which child of its parent it is, from 0.
+    pub(super) position: u32,
+    /// Whether it was part of a grown tree that has been taken away.
+    pub(super) is_removed: bool,
 }
 
 /// Why a list of nodes is not a tree.
@@ -118,46 +66,49 @@ impl Definition {
         if u32::try_from(nodes.len()).is_err() {
             return Err(DefinitionError::TooLarge);
         }
-        let mut tree = Self { children: vec![Vec::new(); nodes.len()], nodes };
-        let mut depths = vec![0_usize; tree.nodes.len()];
-        let mut names = IndexSet::new();
-        for at in 0..tree.nodes.len() {
-            match tree.nodes[at].parent {
-                None if at == 0 => {}
-                Some(parent) if parent.as_usize() < at => {
-                    if matches!(tree.nodes[parent.as_usize()].kind, NodeKind::Exec(_)) {
-                        return Err(DefinitionError::ExecParent(tree.path(parent)));
-                    }
-                    depths[at] = depths[parent.as_usize()] + 1;
-                    if depths[at] > MAX_DEPTH {
-                        return Err(DefinitionError::TooLarge);
-                    }
-                    if !names.insert((parent, tree.nodes[at].name.clone())) {
-                        return Err(DefinitionError::Duplicate(tree.path(parent).child(&tree.nodes[at].name)));
-                    }
-                    let index = u32::try_from(at).map_err(|_| DefinitionError::TooLarge)?;
-                    tree.children[parent.as_usize()].push(NodeIndex(index));
-                }
+        let mut places = vec![Place::default(); nodes.len()];
+        let mut depths = vec![0_usize; nodes.len()];
+        let mut names: HashSet<(NodeIndex, &str)> = HashSet::with_capacity(nodes.len());
+        for (at, node) in nodes.iter().enumerate() {
+            let parent = match node.parent {
+                None if at == 0 => continue,
+                Some(parent) if parent.as_usize() < at => parent,
                 _ => return Err(DefinitionError::Misplaced(at)),
+            };
+            if matches!(nodes[parent.as_usize()].kind, NodeKind::Exec(_)) {
+                return Err(DefinitionError::ExecParent(path(&nodes, parent)));
             }
+            depths[at] = depths[parent.as_usize()] + 1;
+            if depths[at] > MAX_DEPTH {
+                return Err(DefinitionError::TooLarge);
+            }
+            if !names.insert((parent, &node.name)) {
+                return Err(DefinitionError::Duplicate(path(&nodes, parent).child(&node.name)));
+            }
+            let index = u32::try_from(at).map_err(|_| DefinitionError::TooLarge)?;
+            let siblings = &mut places[parent.as_usize()].children;
+            siblings.push(NodeIndex(index));
+            places[at].position = u32::try_from(siblings.len() - 1).map_err(|_| DefinitionError::TooLarge)?;
         }
-        Ok(tree)
+        drop(names);
+        places.iter_mut().for_each(|place| place.children.shrink_to_fit());
+        Ok(Self { nodes, places })
     }
 
-    /// Returns the number of nodes, at least 1.
+    /// Returns one more than the highest index ever given out, at least 1; nodes that were taken away count.
     #[expect(clippy::len_without_is_empty, reason = "a tree is never empty")]
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Returns all nodes, parents before children.
-    pub fn nodes(&self) -> &[NodeDefinition] {
-        &self.nodes
+    /// Returns all indices, parents before children, without those of nodes that were taken away.
+    pub fn indices(&self) -> impl DoubleEndedIterator<Item = NodeIndex> + '_ {
+        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeIndex).filter(|at| self.contains(*at))
     }
 
-    /// Returns all indices, parents before children.
-    pub fn indices(&self) -> impl DoubleEndedIterator<Item = NodeIndex> + use<> {
-        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeIndex)
+    /// Says whether there is such a node (and it has not been taken away).
+    pub fn contains(&self, index: NodeIndex) -> bool {
+        self.places.get(index.as_usize()).is_some_and(|place| !place.is_removed)
     }
 
     /// Returns a node. The index must come from this tree.
@@ -172,7 +123,12 @@ impl Definition {
 
     /// Returns a node's children in the author's order.
     pub fn children(&self, index: NodeIndex) -> &[NodeIndex] {
-        &self.children[index.as_usize()]
+        &self.places[index.as_usize()].children
+    }
+
+    /// Returns which child of its parent a node is, from 0.
+    pub fn position(&self, index: NodeIndex) -> u32 {
+        self.places[index.as_usize()].position
     }
 
     /// Says whether a node is a leaf that runs a command.
@@ -198,13 +154,7 @@ impl Definition {
 
     /// Returns a node's path.
     pub fn path(&self, index: NodeIndex) -> NodePath {
-        let mut names: Vec<&str> = self
-            .lineage(index)
-            .filter(|at| self.parent(*at).is_some())
-            .map(|at| self.nodes[at.as_usize()].name.as_str())
-            .collect();
-        names.reverse();
-        names.into_iter().fold(NodePath::root(), |path, name| path.child(name))
+        path(&self.nodes, index)
     }
 
     /// Finds a node by its path.
@@ -213,7 +163,7 @@ impl Definition {
             return Some(NodeIndex::ROOT);
         }
         path.as_str()[1..].split('/').try_fold(NodeIndex::ROOT, |at, name| {
-            self.children(at).iter().copied().find(|child| self.nodes[child.as_usize()].name == name)
+            self.children(at).iter().copied().find(|child| &*self.nodes[child.as_usize()].name == name)
         })
     }
 
@@ -233,11 +183,50 @@ impl Definition {
         merged
     }
 
-    /// Returns processors and GiB of memory for a node, with the system's defaults of 1 and 2.
-    pub fn resources(&self, index: NodeIndex) -> (f64, f64) {
-        let nearest =
-            |pick: fn(&Settings) -> Option<f64>| self.lineage(index).find_map(|at| pick(&self.node(at).settings));
-        (nearest(|settings| settings.cpu).unwrap_or(1.0), nearest(|settings| settings.mem).unwrap_or(2.0))
+    /// Returns what a node needs of the machine, each value from the nearest ancestor that has it.
+    pub fn resources(&self, index: NodeIndex) -> Resources {
+        Resources {
+            cpu: self.nearest(index, |settings| settings.cpu).unwrap_or(1.0),
+            mem: self.nearest(index, |settings| settings.mem).unwrap_or(2.0),
+            gpu: self.nearest(index, |settings| settings.gpu).unwrap_or(0),
+        }
+    }
+
+    /// Says whether a node needs the machine's own Docker.
+    pub fn requires_docker(&self, index: NodeIndex) -> bool {
+        self.nearest(index, |settings| settings.requires_docker).unwrap_or(false)
+    }
+
+    /// Returns further arguments of `docker run`, one word each.
+    pub fn docker_run_args(&self, index: NodeIndex) -> &[String] {
+        let given = self.lineage(index).find_map(|at| self.node(at).settings.docker_run_args.as_deref());
+        given.unwrap_or_default()
+    }
+
+    /// Returns how clean a node wants its container. Within a group that shares one container nothing is cleaned.
+    pub fn isolation(&self, index: NodeIndex) -> Isolation {
+        if self.reuse_group(index).is_some() {
+            return Isolation::Shared;
+        }
+        self.nearest(index, |settings| settings.isolation).unwrap_or(Isolation::Shared)
+    }
+
+    /// Returns the node whose `container_reuse_context = new` a node falls under: all of these share one container.
+    pub fn reuse_group(&self, index: NodeIndex) -> Option<NodeIndex> {
+        let says = |at: &NodeIndex| self.node(*at).settings.container_reuse_context;
+        self.lineage(index).find(|at| says(at).is_some()).filter(|at| says(at) == Some(Reuse::New))
+    }
+
+    /// Returns where the pipeline grows that this leaf prints, if it is such a leaf.
+    pub fn grows_at(&self, index: NodeIndex) -> Option<&NodePath> {
+        self.node(index).settings.callbacks.iter().find_map(|callback| match &callback.remedy {
+            Remedy::DeserializeIntoNode { target } => Some(target),
+            _ => None,
+        })
+    }
+
+    fn nearest<T>(&self, index: NodeIndex, pick: impl Fn(&Settings) -> Option<T>) -> Option<T> {
+        self.lineage(index).find_map(|at| pick(&self.node(at).settings))
     }
 
     /// Returns how long a node may take: its own limit, [`DEFAULT_MAX_TIME`] for a leaf without one, nothing for a group without.
@@ -245,6 +234,27 @@ impl Definition {
         let own = self.node(index).settings.max_time;
         if self.is_exec(index) { Some(own.unwrap_or(DEFAULT_MAX_TIME)) } else { own }
     }
+}
+
+/// What one node needs of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resources {
+    /// Processors, as Docker's `--cpus`.
+    pub cpu: f64,
+    /// Memory in GiB.
+    pub mem: f64,
+    /// Graphics processors.
+    pub gpu: u32,
+}
+
+fn path(nodes: &[NodeDefinition], index: NodeIndex) -> NodePath {
+    let mut names = Vec::new();
+    let mut at = &nodes[index.as_usize()];
+    while let Some(parent) = at.parent {
+        names.push(&*at.name);
+        at = &nodes[parent.as_usize()];
+    }
+    names.into_iter().rev().fold(NodePath::root(), |path, name| path.child(name))
 }
 
 impl TryFrom<Vec<NodeDefinition>> for Definition {
@@ -263,9 +273,10 @@ impl From<Definition> for Vec<NodeDefinition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exec, NodeSettings};
 
     fn node(name: &str, parent: Option<u32>, kind: NodeKind) -> NodeDefinition {
-        NodeDefinition { name: name.into(), parent: parent.map(NodeIndex), kind, settings: Settings::default() }
+        NodeDefinition { name: name.into(), parent: parent.map(NodeIndex), kind, settings: NodeSettings::default() }
     }
 
     fn exec(name: &str, parent: u32) -> NodeDefinition {
@@ -300,7 +311,7 @@ mod tests {
         let tree = Definition::new(nodes).unwrap();
         assert_eq!(tree.image(NodeIndex(2)), Some("near"));
         assert_eq!(tree.environment(NodeIndex(2)), [("A".into(), "near".into()), ("B".into(), "far".into())].into());
-        assert_eq!(tree.resources(NodeIndex(2)), (0.5, 2.0));
+        assert_eq!(tree.resources(NodeIndex(2)), Resources { cpu: 0.5, mem: 2.0, gpu: 0 });
         assert_eq!(tree.max_time(NodeIndex(2)), Some(DEFAULT_MAX_TIME));
         assert_eq!(tree.max_time(NodeIndex(1)), None);
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::read_pipeline;
-use crate::model::{Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, Settings};
+use crate::model::{Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, Resources, Settings};
 
 const TOML: &str = r#"
 image = "node:20"            # inherited by every node
@@ -73,7 +73,8 @@ fn the_root_may_be_left_out_or_run_the_only_command() {
     assert_eq!(tree.node(NodeIndex::ROOT).kind, NodeKind::Serial { stop_on_error: true });
     let tree = read("p.toml", "cpu = 2\n[\"/\"]\nexec = \"make\"\nmem = 0.5\n");
     assert_eq!(tree.len(), 1);
-    assert_eq!(tree.resources(NodeIndex::ROOT), (2.0, 0.5));
+    let Resources { cpu, mem, .. } = tree.resources(NodeIndex::ROOT);
+    assert_eq!((cpu, mem), (2.0, 0.5));
 }
 
 #[test]
@@ -124,7 +125,8 @@ fn trees() -> impl Strategy<Value = Definition> {
     let node = ("[a-zé\"\\\\ .-]{0,5}x", any::<prop::sample::Index>(), 0..3_u8, any::<bool>(), "\\PC{0,10}", settings);
     prop::collection::vec(node, 1..12).prop_map(|drawn| {
         let root_kind = NodeKind::Parallel;
-        let root = NodeDefinition { name: "/".into(), parent: None, kind: root_kind, settings: Settings::default() };
+        let root =
+            NodeDefinition { name: "/".into(), parent: None, kind: root_kind, settings: Settings::default().into() };
         let mut nodes = vec![root];
         let mut groups = vec![0];
         for (at, (name, parent, kind, stop_on_error, command, (image, env, max_time, cpu, doc))) in
@@ -140,8 +142,9 @@ fn trees() -> impl Strategy<Value = Definition> {
                 groups.push(nodes.len());
             }
             let max_time = max_time.map(Duration::from_millis);
-            let settings = Settings { image, env, max_time, cpu: cpu.map(f64::from), mem: None, doc };
-            nodes.push(NodeDefinition { name: format!("{name}{at}"), parent: Some(parent), kind, settings });
+            let cpu = cpu.map(f64::from);
+            let settings = Settings { image, env, max_time, cpu, doc, ..Settings::default() }.into();
+            nodes.push(NodeDefinition { name: format!("{name}{at}").into(), parent: Some(parent), kind, settings });
         }
         Definition::new(nodes).unwrap()
     })

@@ -163,7 +163,8 @@ fn arrange(drafts: Vec<Draft>, children: &[Vec<usize>], kinds: Vec<NodeKind>) ->
         let (draft, kind) = waiting[at].take()?;
         let own = NodeIndex(u32::try_from(nodes.len()).ok()?);
         stack.extend(children[at].iter().rev().map(|child| (*child, Some(own))));
-        nodes.push(NodeDefinition { name: draft.path.name().to_owned(), parent, kind, settings: draft.settings });
+        let name = draft.path.name().into();
+        nodes.push(NodeDefinition { name, parent, kind, settings: draft.settings.into() });
     }
     Definition::new(nodes).ok()
 }

@@ -180,6 +180,8 @@ async fn launch(
         trigger: trigger.clone(),
         slack_channel: section.slack_channel.clone(),
         trust: Trust::Trusted,
+        hold: None,
+        most_mem: None,
     });
     Ok((launch, diagnostics))
 }

@@ -255,7 +255,7 @@ pub(super) async fn settle(shared: &Arc<Shared>, pipeline: &PipelineId, fence: F
         tracing::warn!(pipeline = %pipeline, error = %error, "a log cannot be closed");
         0
     });
-    let command = Command::AttemptFinished { fence, outcome, log_bytes };
+    let command = Command::AttemptFinished { fence, outcome, log_bytes, grown: None };
     match shared.ask(pipeline, command.by(Actor::Server), None).await {
         // Its own report came first.
         Ok(_) | Err(Error::Rejected(_)) => {}

@@ -72,7 +72,7 @@ fn a_leaf_is_leased_once_and_old_fences_decide_nothing() {
     run.put(Command::AttemptStarted { fence }).unwrap();
     assert_eq!(run.put(Command::AttemptStarted { fence }), Err(Rejected::StaleFence(fence)));
     run.finish(fence, Outcome::Exited { code: 0 });
-    let again = Command::AttemptFinished { fence, outcome: Outcome::Exited { code: 1 }, log_bytes: 0 };
+    let again = Command::AttemptFinished { fence, outcome: Outcome::Exited { code: 1 }, log_bytes: 0, grown: None };
     assert_eq!(run.put(again), Err(Rejected::StaleFence(fence)));
     assert_eq!(run.ending(), Some(Ending::Done));
 }

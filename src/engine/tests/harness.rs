@@ -6,7 +6,8 @@ use crate::{
     engine::{self, Pipeline},
     model::{
         Actor, Command, Definition, Ending, Event, Exec, Fence, Launch, NodeDefinition, NodeIndex, NodeKind, NodePath,
-        Outcome, PipelineId, Recorded, Rejected, Repository, Settings, State, Trigger, TriggerKind, Trust, WorkerId,
+        NodeSettings, Outcome, PipelineId, Recorded, Rejected, Repository, State, Trigger, TriggerKind, Trust,
+        WorkerId,
     },
 };
 
@@ -32,7 +33,7 @@ impl Tree {
             Self::Parallel(children) => (NodeKind::Parallel, children),
         };
         let index = NodeIndex(u32::try_from(nodes.len()).unwrap());
-        nodes.push(NodeDefinition { name, parent, kind, settings: Settings::default() });
+        nodes.push(NodeDefinition { name: name.into(), parent, kind, settings: NodeSettings::default() });
         for (position, child) in children.iter().enumerate() {
             child.push(position.to_string(), Some(index), nodes);
         }
@@ -67,6 +68,8 @@ impl Run {
             },
             slack_channel: None,
             trust: Trust::Trusted,
+            hold: None,
+            most_mem: None,
         };
         let (pipeline, log) = engine::launch(launch, Timestamp::UNIX_EPOCH, Actor::Forge { login: "kim".into() });
         Self { pipeline, log, clock: 0, next_fence: 0 }
@@ -109,7 +112,7 @@ impl Run {
     }
 
     pub(super) fn finish(&mut self, fence: Fence, outcome: Outcome) {
-        self.put(Command::AttemptFinished { fence, outcome, log_bytes: 0 }).unwrap();
+        self.put(Command::AttemptFinished { fence, outcome, log_bytes: 0, grown: None }).unwrap();
     }
 
     /// Runs a leaf to its end.

@@ -67,6 +67,7 @@ fn take(run: &mut Run, step: &Step) {
             fence,
             outcome: Outcome::Exited { code: *code },
             log_bytes: 0,
+            grown: None,
         }),
         Step::Lose(which) => fence(*which).map(|fence| Command::Unlease { fence, evidence: "gone".into() }),
         Step::CannotRun(which) => leaf(*which).map(|node| Command::CannotRun { node, message: "no image".into() }),
