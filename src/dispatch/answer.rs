@@ -101,11 +101,11 @@ fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>) -> NodeVie
         command,
         doc: tree.node(index).settings.doc.clone(),
         counts: pipeline.counts(index),
-        attempts: (1..).zip(attempts).map(|(number, attempt)| attempt_view(number, attempt)).collect(),
+        attempts: (1..).zip(attempts).map(|(number, attempt)| attempt_view(pipeline, number, attempt)).collect(),
     }
 }
 
-fn attempt_view(number: u32, attempt: &Attempt) -> AttemptView {
+fn attempt_view(pipeline: &Pipeline, number: u32, attempt: &Attempt) -> AttemptView {
     let state = match (&attempt.outcome, attempt.started_at) {
         (Some(outcome), _) => outcome.state(),
         (None, Some(_)) => State::Running,
@@ -115,7 +115,7 @@ fn attempt_view(number: u32, attempt: &Attempt) -> AttemptView {
         number,
         fence: attempt.fence.0,
         worker: attempt.worker.to_string(),
-        asked_by: attempt.asked_by.to_string(),
+        asked_by: pipeline.asked_by(attempt).to_string(),
         state,
         outcome: attempt.outcome.as_ref().map(ToString::to_string),
         exit_code: match attempt.outcome {

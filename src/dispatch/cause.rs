@@ -12,7 +12,8 @@ pub(super) fn of_leaf(pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
         return None;
     }
     let attempt = leaf.attempts.iter().rev().find(|attempt| !attempt.detached);
-    leaf.cause.clone().or_else(|| attempt?.outcome.as_ref().map(ToString::to_string))
+    let own = leaf.cause.as_deref().map(str::to_owned);
+    own.or_else(|| attempt?.outcome.as_ref().map(ToString::to_string))
 }
 
 /// Returns the leaves that ended badly, in the order of the tree.

@@ -1,13 +1,12 @@
 //! Events into orders to the world. Deterministic, and harmless when carried out twice.
 
-use super::pipeline::Pipeline;
+use super::{pipeline::Pipeline, why::must_stop};
 use crate::model::{Effect, Event, KillReason, Milestone, NodeIndex, Recorded};
 
 /// Returns what the world must now do because of an event. The state is the one after the event (or any later one: what is
 /// no longer true is then left out).
 pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
     match &recorded.event {
-        Event::PipelineCreated { .. } => vec![Effect::Report(Milestone::Begun)],
         Event::NodeQueued { node } => vec![Effect::Offer { node: *node }],
         Event::AttemptLeased { node, fence, worker } => {
             vec![Effect::Start { node: *node, fence: *fence, worker: worker.clone() }]
@@ -16,9 +15,11 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
             vec![Effect::Offer { node: *node }]
         }
         Event::AttemptUnleased { .. } => vec![],
-        Event::AttemptStarted { .. } | Event::AttemptFinished { .. } | Event::NodeCannotRun { .. } => {
-            vec![Effect::Report(Milestone::Progress)]
-        }
+        Event::AttemptStarted { .. }
+        | Event::AttemptFinished { .. }
+        | Event::NodeCannotRun { .. }
+        | Event::FailureStood { .. }
+        | Event::TreeGrown { .. } => vec![Effect::Report(Milestone::Progress)],
         Event::DeadlinePassed { node } if pipeline.definition().is_exec(*node) => pipeline
             .current_attempt(*node)
             .map(|attempt| Effect::Destroy {
@@ -28,22 +29,42 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
             })
             .into_iter()
             .collect(),
-        Event::DeadlinePassed { node } => stops_below(pipeline, *node, KillReason::Timeout),
-        Event::CancelRequested => stops_below(pipeline, NodeIndex::ROOT, KillReason::User),
-        Event::NodeReset { node } => {
-            let mut orders = stops_below(pipeline, *node, KillReason::User);
-            orders.push(Effect::Report(Milestone::Begun));
-            orders
+        Event::DeadlinePassed { .. } | Event::KillRequested { .. } | Event::CancelRequested => stops(pipeline),
+        Event::NodeReset { .. } | Event::NodeRetried { .. } => and(stops(pipeline), Effect::Report(Milestone::Begun)),
+        Event::NodeSkipped { .. } | Event::NodeUnskipped { .. } | Event::ErrorsSkipped { .. } => {
+            and(stops(pipeline), Effect::Report(Milestone::Progress))
+        }
+        Event::NodeEdited { node, .. } => moves(pipeline, *node),
+        Event::PipelineCreated { .. } | Event::RunRequested | Event::PipelineWoken => {
+            vec![Effect::Report(Milestone::Begun)]
+        }
+        Event::PipelineSlept => and(and(stops(pipeline), Effect::Report(Milestone::Progress)), Effect::Release),
+        Event::GroupReleased { node, generation } => {
+            vec![Effect::ReleaseGroup { node: *node, generation: *generation }]
         }
         Event::PipelineFinished { ending } => vec![Effect::Report(Milestone::Finished(*ending)), Effect::Release],
-        _ => vec![],
     }
 }
 
-fn stops_below(pipeline: &Pipeline, top: NodeIndex, reason: KillReason) -> Vec<Effect> {
+fn and(mut orders: Vec<Effect>, last: Effect) -> Vec<Effect> {
+    orders.push(last);
+    orders
+}
+
+/// Everything that runs and must not: telling a worker twice is harmless.
+fn stops(pipeline: &Pipeline) -> Vec<Effect> {
     pipeline
         .live_attempts()
-        .filter(|(node, _)| pipeline.definition().lineage(*node).any(|above| above == top))
-        .map(|(_, attempt)| Effect::Stop { fence: attempt.fence, worker: attempt.worker.clone(), reason })
+        .filter_map(|(node, attempt)| Some((attempt, must_stop(pipeline, node, attempt)?)))
+        .map(|(attempt, reason)| Effect::Stop { fence: attempt.fence, worker: attempt.worker.clone(), reason })
+        .collect()
+}
+
+/// What waits for a worker may need another kind of worker now.
+fn moves(pipeline: &Pipeline, node: NodeIndex) -> Vec<Effect> {
+    let below = pipeline.definition().subtree(node).into_iter();
+    below
+        .filter(|leaf| pipeline.is_waiting_in_queue(*leaf))
+        .flat_map(|node| [Effect::Withdraw { node }, Effect::Offer { node }])
         .collect()
 }

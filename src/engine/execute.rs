@@ -28,9 +28,13 @@ pub fn launch(launch: Launch, now: Timestamp, actor: Actor) -> (Pipeline, Vec<Re
 /// # Errors
 /// [`Rejected`] when the command changes nothing; the state is as it was.
 pub fn execute(pipeline: &mut Pipeline, now: Timestamp, asked: &Asked) -> Result<Vec<Recorded>, Rejected> {
-    let event = decide(pipeline, now, &asked.command)?;
-    let mut events = vec![Recorded { seq: pipeline.seq + 1, at: now, actor: asked.actor.clone(), event }];
-    pipeline.evolve(&events[0]);
+    let decided = decide(pipeline, now, &asked.command)?;
+    let mut events = Vec::with_capacity(decided.len() + 1);
+    for event in decided {
+        let recorded = Recorded { seq: pipeline.seq + 1, at: now, actor: asked.actor.clone(), event };
+        pipeline.evolve(&recorded);
+        events.push(recorded);
+    }
     follow(pipeline, now, &mut events);
     Ok(events)
 }
@@ -53,8 +57,8 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Pipe
 }
 
 fn follow(pipeline: &mut Pipeline, now: Timestamp, events: &mut Vec<Recorded>) {
-    while let Some(event) = follow_up(pipeline) {
-        let recorded = Recorded { seq: pipeline.seq + 1, at: now, actor: Actor::Server, event };
+    while let Some((actor, event)) = follow_up(pipeline) {
+        let recorded = Recorded { seq: pipeline.seq + 1, at: now, actor, event };
         pipeline.evolve(&recorded);
         events.push(recorded);
     }

@@ -9,7 +9,11 @@ mod decide;
 mod effects;
 mod evolve;
 mod execute;
+mod gates;
+mod growth;
+mod people;
 mod pipeline;
+mod remedies;
 mod settle;
 mod why;
 

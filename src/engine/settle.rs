@@ -1,39 +1,59 @@
 //! How nodes become active and finish. One leaf's transition costs O(depth); children are visited once, by a cursor.
 
-use super::pipeline::{Leaf, Node, Phase, Pipeline};
-use crate::model::{Counts, KillReason, NodeIndex, NodeKind, State};
+use super::pipeline::{Group, Node, Phase, Pipeline};
+use crate::model::{Counts, Definition, KillReason, NodeIndex, NodeKind, State};
 
 /// Groups that must be looked at again because a child of theirs changed.
 pub(super) type Dirty = Vec<NodeIndex>;
 
-impl Pipeline {
-    /// Makes the nodes of a fresh tree: everything pending, nothing active.
-    pub(super) fn fresh_nodes(definition: &crate::model::Definition) -> Vec<Node> {
-        let mut nodes: Vec<Node> = vec![Node::default(); definition.len()];
-        for index in definition.indices().rev() {
-            if definition.is_exec(index) {
-                let node = &mut nodes[index.as_usize()];
-                node.leaf = Some(Box::new(Leaf::default()));
-                node.counts.pending = 1;
-            }
-            if let Some(parent) = definition.parent(index) {
-                let below = nodes[index.as_usize()].counts.pending;
-                nodes[parent.as_usize()].counts.pending += below;
-            }
+/// Makes the nodes from an index on: everything pending, nothing active.
+pub(super) fn fresh_nodes(definition: &Definition, from: usize) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::with_capacity(definition.len() - from);
+    for at in from..definition.len() {
+        let is_exec = definition.is_exec(NodeIndex(u32::try_from(at).unwrap_or(u32::MAX)));
+        let (group, leaf) = if is_exec { (None, Some(Box::default())) } else { (Some(Box::default()), None) };
+        nodes.push(Node { group, leaf, ..Node::default() });
+    }
+    for at in (0..nodes.len()).rev() {
+        let below = match &nodes[at] {
+            Node { group: Some(group), .. } => group.counts.pending,
+            _ => 1,
+        };
+        let index = NodeIndex(u32::try_from(from + at).unwrap_or(u32::MAX));
+        let parent = definition.parent(index).and_then(|parent| parent.as_usize().checked_sub(from));
+        if let Some(Node { group: Some(group), .. }) = parent.and_then(|parent| nodes.get_mut(parent)) {
+            group.counts.pending += below;
         }
-        nodes
+    }
+    nodes
+}
+
+impl Pipeline {
+    /// Reaches the root, if it is not held back and has not been reached.
+    pub(super) fn begin(&mut self, dirty: &mut Dirty) {
+        if self.hold.is_some() || self.node(NodeIndex::ROOT).phase != Phase::Idle {
+            return;
+        }
+        if self.skips_itself(NodeIndex::ROOT) {
+            self.node_mut(NodeIndex::ROOT).phase = Phase::Finished { failed: false };
+        } else {
+            self.activate(NodeIndex::ROOT, dirty);
+        }
     }
 
     /// Moves a leaf into a state and the counts above it along.
     pub(super) fn set_leaf_state(&mut self, node: NodeIndex, state: State) {
         let Some(leaf) = self.leaf_mut(node) else { return };
         let before = std::mem::replace(&mut leaf.state, state);
-        let mut at = Some(node);
-        while let Some(index) = at {
-            let counts: &mut Counts = &mut self.node_mut(index).counts;
+        if before == state {
+            return;
+        }
+        let mut above = self.definition().parent(node);
+        while let Some(index) = above {
+            let counts: &mut Counts = &mut self.group_mut(index).counts;
             *counts.slot(before) -= 1;
             *counts.slot(state) += 1;
-            at = self.definition().parent(index);
+            above = self.definition().parent(index);
         }
     }
 
@@ -41,10 +61,11 @@ impl Pipeline {
     pub(super) fn activate(&mut self, node: NodeIndex, dirty: &mut Dirty) {
         self.node_mut(node).phase = Phase::Active;
         if let Some(parent) = self.definition().parent(node) {
-            self.node_mut(parent).active_children += 1;
+            self.group_mut(parent).active_children += 1;
         }
         if self.definition().is_exec(node) {
             self.frontier.insert(node);
+            self.admit(node);
         } else {
             dirty.push(node);
         }
@@ -54,13 +75,14 @@ impl Pipeline {
     pub(super) fn finish_leaf(&mut self, node: NodeIndex, state: State, dirty: &mut Dirty) {
         self.frontier.remove(&node);
         self.set_leaf_state(node, state);
+        self.withhold(node);
         self.conclude(node, state.is_failed(), dirty);
     }
 
     /// Looks at every dirty group until nothing changes any more.
     pub(super) fn settle(&mut self, mut dirty: Dirty) {
         while let Some(group) = dirty.pop() {
-            if self.node(group).phase == Phase::Active {
+            if self.node(group).phase == Phase::Active && !self.definition().is_exec(group) {
                 self.progress(group, &mut dirty);
             }
         }
@@ -84,16 +106,35 @@ impl Pipeline {
     /// A leaf ends without an attempt.
     pub(super) fn kill_leaf(&mut self, node: NodeIndex, reason: KillReason, cause: &str, dirty: &mut Dirty) {
         if let Some(leaf) = self.leaf_mut(node) {
-            leaf.cause = Some(cause.to_owned());
+            leaf.cause = Some(cause.into());
             leaf.kill_reason = Some(reason);
         }
         self.finish_leaf(node, State::Killed, dirty);
     }
 
+    /// An active node can proceed no more. If it failed, its callbacks are asked first.
     fn conclude(&mut self, node: NodeIndex, failed: bool, dirty: &mut Dirty) {
+        if failed && self.may_be_remedied(node) {
+            self.node_mut(node).phase = Phase::Held;
+            self.undecided.insert(node);
+        } else {
+            self.close(node, failed, dirty);
+        }
+    }
+
+    /// The end of a node is final, and its parent hears of it.
+    pub(super) fn close(&mut self, node: NodeIndex, failed: bool, dirty: &mut Dirty) {
+        let mut failed = failed;
+        if failed && self.definition().node(node).settings.suppress_errors {
+            failed = self.leaf(node).is_some_and(|leaf| leaf.kill_reason == Some(KillReason::User));
+            if !failed && self.definition().is_exec(node) {
+                self.set_leaf_state(node, State::Done);
+            }
+        }
+        self.undecided.remove(&node);
         self.node_mut(node).phase = Phase::Finished { failed };
         if let Some(parent) = self.definition().parent(node) {
-            let above = self.node_mut(parent);
+            let above = self.group_mut(parent);
             above.active_children -= 1;
             above.failed_children += u32::from(failed);
             dirty.push(parent);
@@ -107,10 +148,10 @@ impl Pipeline {
         } else {
             self.progress_parallel(group, is_halted, dirty);
         }
-        if self.node(group).active_children == 0 {
-            let Node { failed_children, counts, .. } = self.node(group);
+        let Group { active_children, failed_children, counts, .. } = *self.group_mut(group);
+        if active_children == 0 {
             // What a halt left pending will not run, so the group has not done what it was for.
-            let failed = *failed_children > 0 || (is_halted && counts.pending > 0);
+            let failed = failed_children > 0 || (is_halted && counts.pending > 0);
             self.conclude(group, failed, dirty);
         }
     }
@@ -120,8 +161,9 @@ impl Pipeline {
         while let Some(child) = self.child_at_cursor(group) {
             match self.node(child).phase {
                 Phase::Finished { failed: true } if stops => return,
-                Phase::Finished { .. } => self.node_mut(group).cursor += 1,
-                Phase::Active => return,
+                Phase::Finished { .. } => self.group_mut(group).cursor += 1,
+                Phase::Active | Phase::Held => return,
+                Phase::Idle if self.skips_itself(child) => self.pass_over(child),
                 Phase::Idle if is_halted => return,
                 Phase::Idle => return self.activate(child, dirty),
             }
@@ -131,16 +173,24 @@ impl Pipeline {
     fn progress_parallel(&mut self, group: NodeIndex, is_halted: bool, dirty: &mut Dirty) {
         while let Some(child) = self.child_at_cursor(group) {
             if self.node(child).phase == Phase::Idle {
-                if is_halted {
+                if self.skips_itself(child) {
+                    self.pass_over(child);
+                } else if is_halted {
                     return;
+                } else {
+                    self.activate(child, dirty);
                 }
-                self.activate(child, dirty);
             }
-            self.node_mut(group).cursor += 1;
+            self.group_mut(group).cursor += 1;
         }
     }
 
+    fn pass_over(&mut self, node: NodeIndex) {
+        self.node_mut(node).phase = Phase::Finished { failed: false };
+    }
+
     fn child_at_cursor(&self, group: NodeIndex) -> Option<NodeIndex> {
-        self.definition().children(group).get(self.node(group).cursor as usize).copied()
+        let cursor = self.node(group).group.as_deref().map_or(0, |group| group.cursor);
+        self.definition().children(group).get(cursor as usize).copied()
     }
 }

@@ -137,6 +137,13 @@ pub enum Event {
         /// What grew.
         tree: Box<Definition>,
     },
+    /// A group does not need the container any more that it had to itself.
+    GroupReleased {
+        /// The node with `container_reuse_context = new`.
+        node: NodeIndex,
+        /// Which of its containers.
+        generation: u32,
+    },
     /// Nothing starts and what runs is ended, until the pipeline is woken.
     PipelineSlept,
     /// It goes on.
@@ -177,6 +184,7 @@ impl Event {
             Self::KillRequested { .. } => "kill_requested",
             Self::NodeEdited { .. } => "node_edited",
             Self::TreeGrown { .. } => "tree_grown",
+            Self::GroupReleased { .. } => "group_released",
             Self::PipelineSlept => "pipeline_slept",
             Self::PipelineWoken => "pipeline_woken",
             Self::PipelineFinished { .. } => "pipeline_finished",

@@ -11,12 +11,7 @@ impl Definition {
     /// # Errors
     /// [`DefinitionError::TooLarge`] when the whole would be too deep or too large; then nothing has changed.
     pub fn graft(&mut self, target: NodeIndex, tree: &Self) -> Result<NodeDefinition, DefinitionError> {
-        let depth = self.lineage(target).count() - 1;
-        let below = tree.indices().map(|at| tree.lineage(at).count() - 1).max().unwrap_or(0);
-        let total = self.nodes.len().checked_add(tree.nodes.len()).and_then(|total| u32::try_from(total).ok());
-        if depth + below > super::MAX_DEPTH || total.is_none() {
-            return Err(DefinitionError::TooLarge);
-        }
+        self.may_graft(target, tree)?;
         let place = self.path(target);
         // The tree's root takes the target's index, the others follow behind all that exist.
         let first = self.nodes.len();
@@ -45,6 +40,17 @@ impl Definition {
         Ok(former)
     }
 
+    /// Says whether [`Self::graft`] would work.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn may_graft(&self, target: NodeIndex, tree: &Self) -> Result<(), DefinitionError> {
+        let depth = self.lineage(target).count() - 1;
+        let below = tree.indices().map(|at| tree.lineage(at).count() - 1).max().unwrap_or(0);
+        let total = self.nodes.len().checked_add(tree.nodes.len()).and_then(|total| u32::try_from(total).ok());
+        if depth + below > super::MAX_DEPTH || total.is_none() { Err(DefinitionError::TooLarge) } else { Ok(()) }
+    }
+
     /// Takes away what has grown at a node and makes it again what it was. Returns the nodes taken away.
     pub fn prune(&mut self, target: NodeIndex, former: NodeDefinition) -> Vec<NodeIndex> {
         let removed: Vec<NodeIndex> = self.subtree(target).into_iter().skip(1).collect();
@@ -62,12 +68,7 @@ impl Definition {
         if let (Some(command), NodeKind::Exec(exec)) = (&edit.command, &mut node.kind) {
             exec.command.clone_from(command);
         }
-        if edit.command.is_some()
-            && edit.env.is_empty()
-            && edit.cpu.is_none()
-            && edit.mem.is_none()
-            && edit.image.is_none()
-        {
+        if *edit == (Edit { command: edit.command.clone(), ..Edit::default() }) {
             return;
         }
         let settings = &mut *node.settings;
