@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use crate::{
-    engine::{self, Pipeline},
+    engine::{self, Pipeline, pipeline::Phase},
     model::{
         Actor, Command, Definition, Ending, Event, Exec, Fence, Launch, NodeDefinition, NodeIndex, NodeKind, NodePath,
-        NodeSettings, Outcome, PipelineId, Recorded, Rejected, Repository, State, Trigger, TriggerKind, Trust,
-        WorkerId,
+        NodeSettings, Outcome, PipelineId, Recorded, Rejected, Repository, Settings, State, Trigger, TriggerKind,
+        Trust, WorkerId,
     },
 };
 
@@ -17,6 +17,8 @@ pub(super) enum Tree {
     Leaf,
     Serial(bool, Vec<Self>),
     Parallel(Vec<Self>),
+    /// The same with settings.
+    With(Box<Settings>, Box<Self>),
 }
 
 impl Tree {
@@ -26,8 +28,20 @@ impl Tree {
         Definition::new(nodes).unwrap()
     }
 
+    pub(super) fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Self::With(Box::new(settings), Box::new(self))
+    }
+
     fn push(&self, name: String, parent: Option<NodeIndex>, nodes: &mut Vec<NodeDefinition>) {
         let (kind, children): (NodeKind, &[Self]) = match self {
+            Self::With(settings, inner) => {
+                let at = nodes.len();
+                inner.push(name, parent, nodes);
+                nodes[at].settings = settings.as_ref().clone().into();
+                return;
+            }
             Self::Leaf => (NodeKind::Exec(Exec { command: "true".into() }), &[]),
             Self::Serial(stop_on_error, children) => (NodeKind::Serial { stop_on_error: *stop_on_error }, children),
             Self::Parallel(children) => (NodeKind::Parallel, children),
@@ -53,7 +67,11 @@ impl Run {
     }
 
     pub(super) fn of(definition: Definition) -> Self {
-        let launch = Launch {
+        Self::launched(definition, |_| ())
+    }
+
+    pub(super) fn launched(definition: Definition, change: impl FnOnce(&mut Launch)) -> Self {
+        let mut launch = Launch {
             pipeline: PipelineId::parse("abc-def").unwrap(),
             definition,
             title: "test".into(),
@@ -71,6 +89,7 @@ impl Run {
             hold: None,
             most_mem: None,
         };
+        change(&mut launch);
         let (pipeline, log) = engine::launch(launch, Timestamp::UNIX_EPOCH, Actor::Forge { login: "kim".into() });
         Self { pipeline, log, clock: 0, next_fence: 0 }
     }
@@ -140,8 +159,65 @@ impl Run {
             leaves.for_each(|leaf| *expected.slot(self.pipeline.state(leaf)) += 1);
             assert_eq!(self.pipeline.counts(node), expected, "counts of {}", tree.path(node));
         }
+        let reopens = |event: &Event| {
+            matches!(event, Event::NodeReset { .. } | Event::NodeSkipped { .. } | Event::NodeUnskipped { .. })
+        };
         let finishes = self.log.iter().filter(|at| matches!(at.event, Event::PipelineFinished { .. })).count();
-        let reopenings = self.log.iter().filter(|at| matches!(at.event, Event::NodeReset { .. })).count();
+        let reopenings = self.log.iter().filter(|at| reopens(&at.event)).count();
         assert!(finishes <= reopenings + 1);
+        self.check_groups();
+        self.check_limits();
+    }
+
+    /// What groups keep of their children is what their children are.
+    fn check_groups(&self) {
+        let tree = self.pipeline.definition();
+        assert!(self.pipeline.undecided.is_empty() && self.pipeline.ready.is_empty(), "nothing is left half done");
+        for node in tree.indices().filter(|at| !tree.is_exec(*at)) {
+            let phases = || tree.children(node).iter().map(|child| self.pipeline.node(*child).phase);
+            let group = self.pipeline.node(node).group.as_deref().unwrap();
+            let active = phases().filter(|phase| *phase == Phase::Active).count();
+            assert_eq!(group.active_children as usize, active, "active children of {}", tree.path(node));
+            let failed = phases().filter(|phase| *phase == Phase::Finished { failed: true }).count();
+            assert_eq!(group.failed_children as usize, failed, "failed children of {}", tree.path(node));
+            let is_active = self.pipeline.node(node).phase == Phase::Active;
+            assert!(active == 0 || is_active, "{} has active children and is not active itself", tree.path(node));
+            assert!(active > 0 || !is_active, "{} is active and nothing below it is", tree.path(node));
+        }
+        for leaf in tree.indices().filter(|at| tree.is_exec(*at)) {
+            let is_active = self.pipeline.node(leaf).phase == Phase::Active;
+            let in_frontier = self.pipeline.frontier.contains(&leaf);
+            let under_way = matches!(self.pipeline.state(leaf), State::Queued | State::Running);
+            assert_eq!(is_active, in_frontier || under_way, "{} is active if it waits or runs", tree.path(leaf));
+            assert!(!self.pipeline.is_skipped(leaf) || !is_active, "{} is skipped and active", tree.path(leaf));
+        }
+    }
+
+    /// No limit is exceeded, and nobody waits for one that has room.
+    fn check_limits(&self) {
+        let tree = self.pipeline.definition();
+        let occupies = |leaf: &NodeIndex| {
+            matches!(self.pipeline.state(*leaf), State::Queued | State::Running)
+                || self.pipeline.live.values().any(|live| live.node == *leaf)
+        };
+        let is_full = |node: NodeIndex| {
+            let limit = tree.node(node).settings.max_concurrent.map_or(usize::MAX, |limit| limit as usize);
+            let leaves = || tree.subtree(node).into_iter().filter(|at| tree.is_exec(*at)).filter(occupies);
+            assert!(leaves().count() <= limit, "the limit of {} is exceeded", tree.path(node));
+            let shares = leaves().filter(|leaf| tree.reuse_group(*leaf) == Some(node)).count();
+            assert!(shares <= 1, "the container of {} has two nodes", tree.path(node));
+            leaves().count() == limit || shares == 1
+        };
+        let full: Vec<NodeIndex> = tree.indices().filter(|node| is_full(*node)).collect();
+        for leaf in &self.pipeline.frontier {
+            let waits_for_room = tree.lineage(*leaf).any(|above| full.contains(&above));
+            let excused = self.pipeline.asleep.is_some() || self.pipeline.has_detached_attempt(*leaf);
+            assert!(waits_for_room || excused, "{} waits for nothing", tree.path(*leaf));
+        }
+        for container in self.pipeline.containers.keys() {
+            let works = self.pipeline.live.values().filter(|live| live.container == Some(*container)).count();
+            assert!(works <= 1, "two attempts in one container");
+            assert_eq!(self.pipeline.containers[container].live as usize, works);
+        }
     }
 }
