@@ -92,7 +92,10 @@ impl Pipeline {
             Event::TreeGrown { generator, target, tree } => self.grow(*generator, *target, tree),
             Event::PipelineSlept => self.sleep(actor),
             Event::PipelineWoken => self.wake(),
-            Event::GroupReleased { node, generation } => drop(self.containers.remove(&(*node, *generation))),
+            Event::GroupReleased { node, generation } => {
+                self.give_up_container(*node);
+                self.containers.remove(&(*node, *generation));
+            }
             Event::PipelineFinished { ending } => self.finished = Some((*ending, recorded.at)),
         }
     }

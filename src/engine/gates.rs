@@ -27,7 +27,8 @@ pub(super) struct Gates {
     exist: bool,
     rooms: BTreeMap<Gate, Room>,
     parked: BTreeMap<NodeIndex, Gate>,
-    inside: BTreeSet<NodeIndex>,
+    /// Leaves that have passed, and which gates: the tree may have changed when they leave.
+    inside: BTreeMap<NodeIndex, Vec<Gate>>,
 }
 
 impl Gates {
@@ -71,7 +72,7 @@ impl Gates {
 
     /// Lets a leaf in, or parks it.
     fn enter(&mut self, definition: &Definition, leaf: NodeIndex) -> bool {
-        if !self.exist || self.inside.contains(&leaf) {
+        if !self.exist || self.inside.contains_key(&leaf) {
             return true;
         }
         let gates = self.above(definition, leaf);
@@ -80,18 +81,15 @@ impl Gates {
             self.rooms.entry(*full).or_default().waiting.insert(leaf);
             return false;
         }
-        for gate in gates {
-            self.rooms.entry(gate).or_default().used += 1;
+        for gate in &gates {
+            self.rooms.entry(*gate).or_default().used += 1;
         }
-        self.inside.insert(leaf);
+        self.inside.insert(leaf, gates);
         true
     }
 
-    fn leave(&mut self, definition: &Definition, leaf: NodeIndex) -> Vec<Gate> {
-        if !self.inside.remove(&leaf) {
-            return Vec::new();
-        }
-        let gates = self.above(definition, leaf);
+    fn leave(&mut self, leaf: NodeIndex) -> Vec<Gate> {
+        let gates = self.inside.remove(&leaf).unwrap_or_default();
         for gate in &gates {
             if let Some(room) = self.rooms.get_mut(gate) {
                 room.used = room.used.saturating_sub(1);
@@ -111,6 +109,12 @@ impl Gates {
     fn next_waiting(&self, definition: &Definition, gate: Gate) -> Option<NodeIndex> {
         let first = self.rooms.get(&gate)?.waiting.first().copied()?;
         self.has_room(definition, gate).then_some(first)
+    }
+
+    /// Says whether a leaf that is not inside finds one of its gates full.
+    #[cfg(test)]
+    pub(super) fn is_shut_for(&self, definition: &Definition, leaf: NodeIndex) -> bool {
+        self.above(definition, leaf).into_iter().any(|gate| !self.has_room(definition, gate))
     }
 
     /// Returns the node whose limit keeps a leaf waiting, and whether that is a container.
@@ -146,7 +150,7 @@ impl Pipeline {
                 || known.attempts.iter().any(|attempt| attempt.finished_at.is_none())
         });
         if !is_under_way && !self.ready.contains(&leaf) {
-            let freed = self.gates.leave(&self.launch.definition, leaf);
+            let freed = self.gates.leave(leaf);
             self.let_in(freed);
         }
     }

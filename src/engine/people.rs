@@ -117,7 +117,7 @@ impl Pipeline {
                 self.make_idle(group);
             }
             self.group_mut(group).cursor = 0;
-            dirty.push(group);
+            dirty.insert(group);
         }
     }
 
@@ -253,9 +253,7 @@ impl Pipeline {
 
     /// An active node begins again from nothing, and stays active.
     pub(super) fn restart(&mut self, node: NodeIndex, asked_by: &Arc<Actor>) {
-        let retries = self.retries.get(&node).copied();
         self.clear(node, asked_by);
-        self.retries.extend(retries.map(|retries| (node, retries)));
         let mut dirty = Dirty::new();
         self.activate(node, &mut dirty);
         self.settle(dirty);

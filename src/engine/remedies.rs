@@ -51,16 +51,18 @@ impl Pipeline {
         // What nodes before it left in the container that they share is gone: they all begin again.
         let unit = self.unit(node);
         let from = if lost_container || mem.is_some() { unit } else { node };
-        let counted = self.retries.get(&node).copied();
+        // Only what is below the node itself gets its retries anew: else two nodes of a unit could retry for ever.
+        let is_below = |at: NodeIndex| at != node && self.definition().lineage(at).any(|above| above == node);
+        let counted: Vec<_> = self.retries.iter().filter(|(at, _)| !is_below(**at)).map(|(at, n)| (*at, *n)).collect();
         self.restart(from, &Arc::new(actor.clone()));
-        self.retries.extend(counted.map(|counted| (node, counted)));
+        self.retries.extend(counted);
     }
 
     pub(super) fn skip_errors(&mut self, group: NodeIndex, leaves: &[NodeIndex], actor: &Actor) {
         let asked_by = Arc::new(actor.clone());
         self.undecided.remove(&group);
         self.node_mut(group).phase = Phase::Active;
-        let mut dirty: Dirty = vec![group];
+        let mut dirty = Dirty::from([group]);
         for leaf in leaves {
             self.detach_from_parent(*leaf);
             self.clear_one(*leaf, &asked_by);

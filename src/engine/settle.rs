@@ -1,10 +1,12 @@
 //! How nodes become active and finish. One leaf's transition costs O(depth); children are visited once, by a cursor.
 
+use std::collections::BTreeSet;
+
 use super::pipeline::{Group, Node, Phase, Pipeline};
 use crate::model::{Counts, Definition, KillReason, NodeIndex, NodeKind, State};
 
-/// Groups that must be looked at again because a child of theirs changed.
-pub(super) type Dirty = Vec<NodeIndex>;
+/// Groups that must be looked at again because a child of theirs changed, looked at in the order of the tree.
+pub(super) type Dirty = BTreeSet<NodeIndex>;
 
 /// Makes the nodes from an index on: everything pending, nothing active.
 pub(super) fn fresh_nodes(definition: &Definition, from: usize) -> Vec<Node> {
@@ -67,7 +69,7 @@ impl Pipeline {
             self.frontier.insert(node);
             self.admit(node);
         } else {
-            dirty.push(node);
+            dirty.insert(node);
         }
     }
 
@@ -81,7 +83,7 @@ impl Pipeline {
 
     /// Looks at every dirty group until nothing changes any more.
     pub(super) fn settle(&mut self, mut dirty: Dirty) {
-        while let Some(group) = dirty.pop() {
+        while let Some(group) = dirty.pop_first() {
             if self.node(group).phase == Phase::Active && !self.definition().is_exec(group) {
                 self.progress(group, &mut dirty);
             }
@@ -137,7 +139,7 @@ impl Pipeline {
             let above = self.group_mut(parent);
             above.active_children -= 1;
             above.failed_children += u32::from(failed);
-            dirty.push(parent);
+            dirty.insert(parent);
         }
     }
 

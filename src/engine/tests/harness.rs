@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use crate::{
     engine::{self, Pipeline, pipeline::Phase},
     model::{
-        Actor, Command, Definition, Ending, Event, Exec, Fence, Launch, NodeDefinition, NodeIndex, NodeKind, NodePath,
-        NodeSettings, Outcome, PipelineId, Recorded, Rejected, Repository, Settings, State, Trigger, TriggerKind,
-        Trust, WorkerId,
+        Actor, Callback, Command, Definition, Ending, Event, Exec, Fence, Launch, NodeDefinition, NodeIndex, NodeKind,
+        NodePath, NodeSettings, On, Outcome, PipelineId, Recorded, Rejected, Remedy, Repository, Settings, State,
+        Trigger, TriggerKind, Trust, WorkerId,
     },
 };
 
@@ -17,6 +17,8 @@ pub(super) enum Tree {
     Leaf,
     Serial(bool, Vec<Self>),
     Parallel(Vec<Self>),
+    /// A leaf that prints a pipeline, and the place where that grows.
+    Lazy,
     /// The same with settings.
     With(Box<Settings>, Box<Self>),
 }
@@ -25,6 +27,12 @@ impl Tree {
     pub(super) fn definition(&self) -> Definition {
         let mut nodes = Vec::new();
         self.push("/".into(), None, &mut nodes);
+        let tree = Definition::new(nodes.clone()).unwrap();
+        for at in tree.indices().filter(|at| &*tree.node(*at).name == "Generate") {
+            let target = tree.path(tree.parent(at).unwrap()).child("Execute");
+            let remedy = Remedy::DeserializeIntoNode { target };
+            nodes[at.as_usize()].settings.callbacks = vec![Callback { on: On::Done, remedy, inherited: false }];
+        }
         Definition::new(nodes).unwrap()
     }
 
@@ -36,6 +44,12 @@ impl Tree {
 
     fn push(&self, name: String, parent: Option<NodeIndex>, nodes: &mut Vec<NodeDefinition>) {
         let (kind, children): (NodeKind, &[Self]) = match self {
+            Self::Lazy => {
+                let at = NodeIndex(u32::try_from(nodes.len()).unwrap());
+                Self::Serial(true, vec![]).push(name, parent, nodes);
+                Self::Leaf.push("Generate".into(), Some(at), nodes);
+                return Self::Parallel(vec![]).push("Execute".into(), Some(at), nodes);
+            }
             Self::With(settings, inner) => {
                 let at = nodes.len();
                 inner.push(name, parent, nodes);
@@ -134,6 +148,12 @@ impl Run {
         self.put(Command::AttemptFinished { fence, outcome, log_bytes: 0, grown: None }).unwrap();
     }
 
+    pub(super) fn finish_with(&mut self, fence: Fence, tree: &Tree) {
+        let grown = Some(Box::new(tree.definition()));
+        let outcome = Outcome::Exited { code: 0 };
+        self.put(Command::AttemptFinished { fence, outcome, log_bytes: 0, grown }).unwrap();
+    }
+
     /// Runs a leaf to its end.
     pub(super) fn run(&mut self, path: &str, code: i32) {
         let fence = self.start(path);
@@ -200,17 +220,17 @@ impl Run {
             matches!(self.pipeline.state(*leaf), State::Queued | State::Running)
                 || self.pipeline.live.values().any(|live| live.node == *leaf)
         };
-        let is_full = |node: NodeIndex| {
+        // What is being ended where a grown tree has been taken away is nobody's business here.
+        let occupied: Vec<NodeIndex> = tree.indices().filter(|at| tree.is_exec(*at)).filter(occupies).collect();
+        for node in tree.indices() {
             let limit = tree.node(node).settings.max_concurrent.map_or(usize::MAX, |limit| limit as usize);
-            let leaves = || tree.subtree(node).into_iter().filter(|at| tree.is_exec(*at)).filter(occupies);
-            assert!(leaves().count() <= limit, "the limit of {} is exceeded", tree.path(node));
-            let shares = leaves().filter(|leaf| tree.reuse_group(*leaf) == Some(node)).count();
-            assert!(shares <= 1, "the container of {} has two nodes", tree.path(node));
-            leaves().count() == limit || shares == 1
-        };
-        let full: Vec<NodeIndex> = tree.indices().filter(|node| is_full(*node)).collect();
+            let below = occupied.iter().filter(|leaf| tree.lineage(**leaf).any(|above| above == node));
+            assert!(below.count() <= limit, "the limit of {} is exceeded", tree.path(node));
+            let shares = occupied.iter().filter(|leaf| tree.reuse_group(**leaf) == Some(node));
+            assert!(shares.count() <= 1, "the container of {} has two nodes", tree.path(node));
+        }
         for leaf in &self.pipeline.frontier {
-            let waits_for_room = tree.lineage(*leaf).any(|above| full.contains(&above));
+            let waits_for_room = self.pipeline.gates.is_shut_for(tree, *leaf);
             let excused = self.pipeline.asleep.is_some() || self.pipeline.has_detached_attempt(*leaf);
             assert!(waits_for_room || excused, "{} waits for nothing", tree.path(*leaf));
         }

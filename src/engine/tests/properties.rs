@@ -26,7 +26,8 @@ fn trees() -> impl Strategy<Value = Tree> {
 /// Trees in which any node may carry anything.
 fn rich_trees() -> impl Strategy<Value = Tree> {
     let leaf = leaf_settings().prop_map(|settings| Tree::With(Box::new(settings), Box::new(Tree::Leaf)));
-    leaf.prop_recursive(4, 24, 4, |inner| {
+    let first = prop_oneof![6 => leaf, 1 => Just(Tree::Lazy)];
+    first.prop_recursive(4, 24, 4, |inner| {
         let children = prop::collection::vec(inner, 0..4);
         let group = prop_oneof![
             (any::<bool>(), children.clone()).prop_map(|(stop, children)| Tree::Serial(stop, children)),
@@ -116,6 +117,17 @@ fn steps(with_people: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(prop_oneof![4 => machinery, 1 => people], 0..80).boxed()
 }
 
+/// What a leaf prints that is there to print a pipeline.
+fn printed(which: usize) -> Option<Box<Definition>> {
+    let tree = match which % 4 {
+        0 => Tree::Leaf,
+        1 => Tree::Serial(true, vec![Tree::Leaf, Tree::Lazy]),
+        2 => Tree::Parallel(vec![Tree::Leaf, Tree::Leaf]).with(|settings| settings.max_concurrent = Some(1)),
+        _ => return None,
+    };
+    Some(Box::new(tree.definition()))
+}
+
 fn take(run: &mut Run, step: &Step) {
     let live: Vec<Fence> = run.pipeline.live_attempts().map(|(_, attempt)| attempt.fence).collect();
     let queued = run.pipeline.queued_leaves();
@@ -131,11 +143,10 @@ fn take(run: &mut Run, step: &Step) {
             return;
         }
         Step::Start(which) => fence(*which).map(|fence| Command::AttemptStarted { fence }),
-        Step::Finish(which, code) => fence(*which).map(|fence| Command::AttemptFinished {
-            fence,
-            outcome: Outcome::Exited { code: *code },
-            log_bytes: 0,
-            grown: None,
+        Step::Finish(which, code) => fence(*which).map(|fence| {
+            let node = run.pipeline.live_attempt(fence).unwrap().0;
+            let grown = run.pipeline.definition().grows_at(node).and_then(|_| printed(*which));
+            Command::AttemptFinished { fence, outcome: Outcome::Exited { code: *code }, log_bytes: 0, grown }
         }),
         Step::Lose(which) => fence(*which).map(|fence| Command::Unlease { fence, evidence: "gone".into() }),
         Step::CannotRun(which) => leaf(*which).map(|node| Command::CannotRun { node, message: "no image".into() }),
