@@ -19,7 +19,8 @@ const BATCH: usize = 256;
 const READERS: usize = 4;
 
 type Completion = Box<dyn FnOnce(Result<(), Error>) + Send>;
-type Job = Box<dyn FnOnce(&Connection) -> Completion + Send>;
+/// Gets the open transaction, or why there is none.
+type Job = Box<dyn FnOnce(Result<&Connection, Error>) -> Completion + Send>;
 
 /// A handle to the store; cheap to clone. The writer ends when the last handle is gone and all that waits is committed.
 #[derive(Clone)]
@@ -70,7 +71,7 @@ impl Store {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, work);
+            let result = connection.and_then(|connection| in_savepoint(connection, work));
             Box::new(move |committed| {
                 // A caller that has gone away is no reason to fail the batch.
                 drop(answer.send(result.and_then(|value| committed.map(|()| value))));
@@ -127,17 +128,23 @@ fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
             Ok(transaction) => transaction,
             Err(error) => {
                 tracing::error!(error = %error, "cannot begin a transaction");
-                // Dropping the job drops its answer: the caller sees `Closed` and nothing was done.
+                let error = Error::from(error);
+                first(Err(error.clone()))(Err(error));
                 continue;
             }
         };
-        let mut completions = vec![first(&transaction)];
+        let mut completions = vec![first(Ok(&transaction))];
         while completions.len() < BATCH
+            && !is_rolled_back(&transaction)
             && let Ok(job) = jobs.try_recv()
         {
-            completions.push(job(&transaction));
+            completions.push(job(Ok(&transaction)));
         }
-        let committed = transaction.commit().map_err(Error::from);
+        let committed = if is_rolled_back(&transaction) {
+            Err(Error::Failed("the disk is full or failed, and the transaction was rolled back".into()))
+        } else {
+            transaction.commit().map_err(Error::from)
+        };
         if let Err(error) = &committed {
             tracing::error!(error = %error, "commit failed; nothing of the batch is kept");
         }
@@ -156,10 +163,17 @@ fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Re
             Ok(value)
         }
         Err(error) => {
-            connection.execute_batch("ROLLBACK TO work; RELEASE work")?;
+            if !is_rolled_back(connection) {
+                connection.execute_batch("ROLLBACK TO work; RELEASE work")?;
+            }
             Err(error)
         }
     }
+}
+
+/// Says whether SQLite has given up a transaction that was open, all of it: it may when the disk is full or fails.
+fn is_rolled_back(connection: &Connection) -> bool {
+    connection.is_autocommit()
 }
 
 #[cfg(test)]
@@ -202,6 +216,39 @@ mod tests {
         let (first, second, third) = tokio::join!(write("a", false), write("b", true), write("c", false));
         assert!(first.is_ok() && second.is_err() && third.is_ok());
         assert_eq!(store.read(count).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_what_was_answered_is_kept_and_there_is_a_way_back() {
+        let (_directory, store) = open();
+        let limit = |pages: u32| {
+            store.write(move |connection| {
+                let of_file: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+                Ok(connection.query_row(&format!("PRAGMA max_page_count = {}", of_file + pages), [], |_| Ok(()))?)
+            })
+        };
+        let name = |number: usize| format!("{number} {}", "x".repeat(1_000));
+        limit(3).await.unwrap();
+        let writes = (0..64).map(|number| store.write(move |connection| add(connection, &name(number))));
+        let answers = futures_util::future::join_all(writes).await;
+        let kept = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert!(answers.iter().any(|answer| matches!(answer, Err(Error::Failed(_)))), "{answers:?}");
+        assert_eq!(store.read(count).await.unwrap(), i64::try_from(kept).unwrap());
+        limit(1_000).await.unwrap();
+        store.write(move |connection| add(connection, &name(100))).await.unwrap();
+        assert_eq!(store.read(count).await.unwrap(), i64::try_from(kept + 1).unwrap());
+    }
+
+    #[tokio::test]
+    async fn while_another_process_holds_the_file_writes_fail_and_the_writer_lives_on() {
+        let (directory, store) = open();
+        let other = Connection::open(directory.path().join("conducto.db")).unwrap();
+        store.write(|connection| Ok(connection.busy_timeout(Duration::ZERO)?)).await.unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let refused = store.write(|connection| add(connection, "a")).await;
+        assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+        other.execute_batch("ROLLBACK").unwrap();
+        store.write(|connection| add(connection, "a")).await.unwrap();
     }
 
     #[tokio::test]
