@@ -5,13 +5,21 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_keeping.sql")];
+
+/// Schema of a database that this release has opened.
+#[expect(clippy::cast_possible_wrap, reason = "there are few migrations")]
+pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
+
+/// Returns the schema of a database.
+pub(super) fn schema(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > known {
-        return Err(Error::Newer { found, known });
+    let found = schema(connection)?;
+    if found > SCHEMA {
+        return Err(Error::Newer { found, known: SCHEMA });
     }
     let done = usize::try_from(found).unwrap_or(0);
     for (position, sql) in MIGRATIONS.iter().enumerate().skip(done) {
@@ -21,4 +29,22 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    /// A change here means that databases in the field differ from new ones: write another migration instead.
+    #[test]
+    fn released_migrations_never_change() {
+        let hashes = MIGRATIONS.map(|sql| hex::encode(Sha256::digest(sql)));
+        let released = [
+            "f884c8292c97097492c06d8b1c122843f7b2688a3b7a1f3646cf92317c3640f4",
+            "c100adb0ac31e5222d6726f846fba788fcce7f2b0a43aed026d3362741932ca6",
+        ];
+        assert_eq!(hashes, released);
+    }
 }

@@ -4,14 +4,20 @@
 //! connections of their own.
 
 mod connection;
+pub mod copy;
 mod error;
 pub mod inbox;
 mod migrations;
 pub mod outbox;
 pub mod pipelines;
+pub mod retention;
 mod row;
 pub mod server;
 pub mod tokens;
 
 pub use connection::{Connection, Store};
 pub use error::Error;
+pub use migrations::SCHEMA;
+
+#[cfg(test)]
+mod tests;

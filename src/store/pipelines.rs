@@ -8,7 +8,7 @@ use super::{
     error::Error,
     row::{from_word, micros, signed, timestamp, unsigned, word},
 };
-use crate::model::{Counts, Ending, Event, Launch, PipelineId, Recorded, State, Trust};
+use crate::model::{Counts, Ending, Event, Fence, Launch, PipelineId, Recorded, State, Trust, WorkerId};
 
 /// What lists show of a pipeline; a projection of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +200,54 @@ pub fn events(connection: &Connection, id: &PipelineId, after: u64, limit: u32) 
 pub fn unreleased(connection: &Connection) -> Result<Vec<PipelineId>, Error> {
     let sql = "SELECT id FROM pipeline WHERE finished_at IS NULL OR released = 0 ORDER BY key";
     let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    ids.iter().map(|id| PipelineId::parse(id).map_err(|error| Error::Unreadable(error.to_string()))).collect()
+}
+
+/// An attempt that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// Its pipeline.
+    pub pipeline: PipelineId,
+    /// Its number.
+    pub fence: Fence,
+    /// Who has it.
+    pub worker: WorkerId,
+}
+
+/// Lists every attempt that has not ended.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn leased(connection: &Connection) -> Result<Vec<Leased>, Error> {
+    let sql = "SELECT id, fence, worker FROM attempt JOIN pipeline ON attempt.pipeline = pipeline.key
+               WHERE live = 1 ORDER BY fence";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(error.to_string());
+        found.push(Leased {
+            pipeline: PipelineId::parse(&row.get::<_, String>(0)?).map_err(|error| unreadable(&error))?,
+            fence: Fence(unsigned(row.get(1)?)?),
+            worker: WorkerId::parse(&row.get::<_, String>(2)?).map_err(|error| unreadable(&error))?,
+        });
+    }
+    Ok(found)
+}
+
+/// Returns the pipelines for which there is something to do after a start: an attempt is live, a leaf is queued, or what
+/// they had in the runtime is to be given back. Those with live attempts come first, then the oldest. One that has not
+/// ended and is not among them waits for a person: it sleeps, or is held.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn to_resume(connection: &Connection) -> Result<Vec<PipelineId>, Error> {
+    let sql = "SELECT id, EXISTS (SELECT 1 FROM attempt WHERE attempt.pipeline = key AND live = 1) AS is_live
+               FROM pipeline WHERE (finished_at IS NULL OR released = 0) AND (finished_at IS NOT NULL OR is_live
+                   OR coalesce(json_extract(counts, '$.queued') + json_extract(counts, '$.running') > 0, 1))
+               ORDER BY is_live DESC, key";
+    let mut statement = connection.prepare(sql)?;
     let ids = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     ids.iter().map(|id| PipelineId::parse(id).map_err(|error| Error::Unreadable(error.to_string()))).collect()
 }
