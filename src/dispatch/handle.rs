@@ -12,7 +12,7 @@ use super::{
     follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
-    intake, live,
+    live,
     options::{Options, Parts},
     outbox, pool, recovery, reports,
     shared::Shared,
@@ -91,11 +91,10 @@ impl Dispatch {
         let shared = Arc::new(Shared::new(options, parts, pool, fence, stop));
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
-        recovery::run(&shared).await?;
+        let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
         tasks.spawn(reports::run(Arc::clone(&shared), reported));
-        tasks.spawn(recovery::sweep(Arc::clone(&shared)));
         tasks.spawn(outbox::run(Arc::clone(&shared)));
-        tasks.spawn(intake::run(Arc::clone(&shared)));
+        tasks.spawn(recovery::run(Arc::clone(&shared), backlog));
         Ok(Self { shared })
     }
 

@@ -263,6 +263,18 @@ pub(super) async fn settle(shared: &Arc<Shared>, pipeline: &PipelineId, fence: F
     }
 }
 
+/// Ends an attempt whose worker is of no use any more: a leaf that had not begun goes back to its queue.
+pub(in crate::dispatch) async fn give_up(
+    shared: &Arc<Shared>,
+    pipeline: &PipelineId,
+    worker: &WorkerId,
+    fence: Fence,
+    evidence: String,
+) {
+    remove_first(shared, pipeline, worker).await;
+    settle(shared, pipeline, fence, End::GiveBack(evidence)).await;
+}
+
 /// Tells the pipeline that these leaves cannot run.
 pub(super) async fn cannot_run(shared: Arc<Shared>, pipeline: PipelineId, nodes: Vec<NodeIndex>, message: String) {
     for node in nodes {

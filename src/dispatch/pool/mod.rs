@@ -11,5 +11,6 @@ mod room;
 #[cfg(test)]
 mod tests;
 
+pub(super) use chores::give_up;
 pub(super) use queue::QueueKey;
 pub(super) use room::{Message, run};
