@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     dispatch::view::{NodeView, PipelineView},
-    present::{failures, glyph, headline, plain_text, tail, took, tree_lines},
+    present::{failures, glyph, headline, plain_text, shell_word, tail, took, tree_lines},
 };
 
 /// More failures than this are named but not shown with their logs.
@@ -85,7 +85,7 @@ fn draw_tail(id: &str, node: &NodeView, log: &[u8], lines: usize, printer: &mut 
         0 => "that is all of it".to_owned(),
         hidden => format!("{hidden} earlier lines"),
     };
-    printer.line(&printer.dim(&format!("  └ {what}: conducto logs {id} '{}'", node.path)))
+    printer.line(&printer.dim(&format!("  └ {what}: conducto logs {id} {}", shell_word(&node.path))))
 }
 
 async fn read_log(client: &Client, id: &str, node: &NodeView) -> Result<Vec<u8>, Failure> {

@@ -4,12 +4,14 @@ mod ago;
 mod ink;
 #[cfg(test)]
 pub(crate) mod sample;
+mod shell;
 mod state;
 mod strip;
 mod tree;
 
 pub use ago::ago;
 pub use ink::Ink;
+pub use shell::shell_word;
 pub use state::{attempt_outcome, counts_words, glyph, headline, took};
 pub use strip::{plain_text, tail};
 pub use tree::{Row, failures, rows, tree_lines, tree_text};

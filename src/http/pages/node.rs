@@ -17,7 +17,7 @@ use crate::{
     clock,
     dispatch::view::{AttemptView, NodeView, PipelineView},
     http::{auth::wants_html, extract::Path, problem::Problem, router::App},
-    present::{attempt_outcome, glyph, took},
+    present::{attempt_outcome, glyph, shell_word, took},
 };
 
 /// Lines of log on the page.
@@ -102,9 +102,9 @@ fn leaf(body: &mut Html, id: &str, node: &NodeView, log: &str, now: Timestamp) {
     parts::log(body, log, TAIL_LINES, &parts::log_address(id, &node.path, None));
     body.element("p", &[("class", "quiet")], |line| {
         line.text("follow it: ");
-        line.words("code", &[], &format!("conducto logs -f {id} {}", parts::quoted(&node.path)));
+        line.words("code", &[], &format!("conducto logs -f {id} {}", shell_word(&node.path)));
         line.text(" · run it again: ");
-        line.words("code", &[], &format!("conducto reset {id} {}", parts::quoted(&node.path)));
+        line.words("code", &[], &format!("conducto reset {id} {}", shell_word(&node.path)));
     });
 }
 

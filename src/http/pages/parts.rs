@@ -107,24 +107,16 @@ pub(crate) fn log_address(id: &str, path: &str, attempt: Option<u32>) -> String 
     format!("/api/v1/pipelines/{id}/nodes/{node}log{query}")
 }
 
-/// Quotes a text for a shell.
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_shell_words_are_safe() {
+    fn addresses_are_safe() {
         assert_eq!(log_address("abc-def", "/", None), "/api/v1/pipelines/abc-def/nodes/log");
         assert_eq!(
             log_address("abc-def", "/lint & style", Some(2)),
             "/api/v1/pipelines/abc-def/nodes/lint%20%26%20style/log?attempt=2"
         );
-        assert_eq!(quoted("/a/b"), "/a/b");
-        assert_eq!(quoted("/it's; rm"), "'/it'\\''s; rm'");
     }
 }

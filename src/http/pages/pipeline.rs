@@ -31,7 +31,7 @@ use crate::{
         router::App,
     },
     model::{NodePath, Trust},
-    present::{Row, failures, headline, plain_text, rows, took, tree_text},
+    present::{Row, failures, headline, plain_text, rows, shell_word, took, tree_text},
 };
 
 /// Failures shown with their logs; more are only in the tree.
@@ -160,7 +160,7 @@ fn failure(section: &mut Html, id: &str, failure: &Failure<'_>, now: Timestamp) 
                 line.text(" · ");
             }
             line.text("run it again: ");
-            line.words("code", &[], &format!("conducto reset {id} {}", parts::quoted(&node.path)));
+            line.words("code", &[], &format!("conducto reset {id} {}", shell_word(&node.path)));
         });
     });
 }
