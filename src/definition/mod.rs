@@ -28,5 +28,6 @@ pub use filter::Filter;
 pub use pipeline::read_pipeline;
 pub use render::{summary, text};
 pub use schema::{cfg_schema, key_names, pipeline_schema};
+pub(crate) use suggest::nearest;
 pub use template::{Name, Values, values};
 pub use trigger::{Answer, Still, matching, no_match_verdict};

@@ -77,7 +77,8 @@ pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor, trouble: Op
     }
 }
 
-fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>) -> NodeView {
+/// Returns one node.
+pub(super) fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>) -> NodeView {
     let tree = pipeline.definition();
     let path = tree.path(index);
     let (kind, command) = match &tree.node(index).kind {

@@ -1,6 +1,9 @@
 //! Why dispatch did not do what it was asked, by what the caller can tell its own caller.
 
-use crate::{model::Rejected, store};
+use crate::{
+    model::{NodePath, Rejected},
+    store,
+};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +11,14 @@ pub enum Error {
     /// There is no such pipeline, node, attempt or delivery.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// The tree has no node of this path.
+    #[error("there is no node `{path}`{}", did_you_mean(.meant.as_ref()))]
+    NoSuchNode {
+        /// What was asked for.
+        path: NodePath,
+        /// The node that was probably meant.
+        meant: Option<NodePath>,
+    },
     /// The request makes no sense in the present state; the reason says why.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -26,4 +37,8 @@ impl From<store::Error> for Error {
             error => Self::Unavailable(Box::new(error)),
         }
     }
+}
+
+fn did_you_mean(meant: Option<&NodePath>) -> String {
+    meant.map(|path| format!("; did you mean `{path}`?")).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    action::{Action, Receipt, Request},
     answer,
     error::Error,
     follow::{self, LogStream},
@@ -16,11 +17,11 @@ use super::{
     options::{Options, Parts},
     outbox, pool, recovery, reports,
     shared::Shared,
-    view::{DeliveryView, OutboxView, PipelineSummary, PipelineView},
+    view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView},
 };
 use crate::{
     clock,
-    model::{Actor, Asked, Command, Fence, NodePath, PipelineId, Recorded},
+    model::{Actor, Fence, NodePath, PipelineId, Recorded},
     store::{inbox, outbox as outbox_rows, pipelines, server, tokens},
 };
 
@@ -31,15 +32,6 @@ pub enum Received {
     Stored,
     /// It was safe before.
     Duplicate,
-}
-
-/// What came of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Number of the last event it led to.
-    pub seq: u64,
-    /// Whether it had been carried out before, under the same key.
-    pub repeated: bool,
 }
 
 /// How the server is.
@@ -162,32 +154,31 @@ impl Dispatch {
         }
     }
 
-    /// Cancels a pipeline: nothing more starts, what runs is ended.
+    /// Shows one node.
     ///
     /// # Errors
-    /// [`Error::Rejected`] when it has ended or is being cancelled.
-    pub async fn cancel(&self, id: &PipelineId, actor: Actor, key: Option<String>) -> Result<Receipt, Error> {
-        let key = key.map(|key| scoped(&actor, id, "cancel", &key));
-        self.shared.ask(id, Command::Cancel.by(actor), key).await
+    /// [`Error::NotFound`] for an unknown pipeline, [`Error::NoSuchNode`] for an unknown node.
+    pub async fn node(&self, id: &PipelineId, path: &NodePath) -> Result<NodeView, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.send(id, live::Message::LookAt { path: path.clone(), reply }).await?;
+        answer.await.map_err(|_| Error::Stopping)?
     }
 
-    /// Puts a node and all below it back to pending and lets the pipeline go on.
+    /// Does something to a pipeline. The same key from the same actor for the same action does it once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an unknown node, [`Error::Rejected`] when there is nothing to reset.
-    pub async fn reset(
+    /// [`Error::NotFound`] for an unknown pipeline, [`Error::NoSuchNode`] for an unknown node, [`Error::Rejected`] with the
+    /// reason when it makes no sense now.
+    pub async fn act(
         &self,
         id: &PipelineId,
-        path: &NodePath,
+        action: Action,
         actor: Actor,
         key: Option<String>,
     ) -> Result<Receipt, Error> {
-        let (reply, answer) = oneshot::channel();
-        self.shared.send(id, live::Message::Find { path: path.clone(), reply }).await?;
-        let node = answer.await.map_err(|_| Error::Stopping)?.ok_or(Error::NotFound("node"))?;
-        let key = key.map(|key| scoped(&actor, id, &format!("reset {path}"), &key));
-        let asked: Asked = Command::Reset { node }.by(actor);
-        self.shared.ask(id, asked, key).await
+        // A caller's key means something only to that caller, for that action.
+        let key = key.map(|key| format!("{actor} {id} {action} {key}"));
+        self.shared.ask(id, Request::Action(action, actor), key).await
     }
 
     /// Follows a pipeline's events: those after a position, then each as it is committed. Never ends by itself.
@@ -213,8 +204,7 @@ impl Dispatch {
         attempt: Option<u32>,
         follow: bool,
     ) -> Result<LogStream, Error> {
-        let view = self.pipeline(id).await?.ok_or(Error::NotFound("pipeline"))?;
-        let node = view.nodes.iter().find(|node| node.path == path.as_str()).ok_or(Error::NotFound("node"))?;
+        let node = self.node(id, path).await?;
         let Some(wanted) = attempt
             .map_or_else(|| node.attempts.len().checked_sub(1), |number| usize::try_from(number).ok()?.checked_sub(1))
         else {
@@ -224,14 +214,14 @@ impl Dispatch {
         let log = self.shared.log_path(id, Fence(attempt.fence));
         // Listening begins before the attempt is looked at again: an end between the two is noticed.
         let follower = self.shared.logs().read(&log, true);
-        let is_over = !follow || self.has_ended(id, attempt.fence).await;
+        let is_over = !follow || self.has_ended(id, path, attempt.fence).await;
         Ok(follow::log(if is_over { self.shared.logs().read(&log, false) } else { follower }))
     }
 
-    async fn has_ended(&self, id: &PipelineId, fence: u64) -> bool {
-        let Ok(Some(view)) = self.pipeline(id).await else { return true };
-        let mut attempts = view.nodes.iter().flat_map(|node| &node.attempts);
-        attempts.find(|attempt| attempt.fence == fence).is_none_or(|attempt| attempt.finished_at.is_some())
+    async fn has_ended(&self, id: &PipelineId, path: &NodePath, fence: u64) -> bool {
+        let Ok(node) = self.node(id, path).await else { return true };
+        let attempt = node.attempts.iter().find(|attempt| attempt.fence == fence);
+        attempt.is_none_or(|attempt| attempt.finished_at.is_some())
     }
 
     /// Lists messages to the outside, newest first.
@@ -303,11 +293,6 @@ impl Dispatch {
         }
         Health { ready: !self.shared.stop.is_cancelled(), problems }
     }
-}
-
-/// A caller's key means something only to that caller, for that request.
-fn scoped(actor: &Actor, id: &PipelineId, what: &str, key: &str) -> String {
-    format!("{actor} {id} {what} {key}")
 }
 
 fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {

@@ -5,12 +5,20 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    answer, error::Error, feedback, handle::Receipt, pool, registry, shared::Shared, start, view::PipelineView,
+    action::{Receipt, Request},
+    answer,
+    error::Error,
+    feedback,
+    find::find,
+    pool, registry,
+    shared::Shared,
+    start,
+    view::{NodeView, PipelineView},
 };
 use crate::{
     clock,
     engine::{self, Pipeline},
-    model::{Actor, Asked, Command, Effect, Event, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
+    model::{Actor, Command, Effect, Event, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
     store::{self, outbox, pipelines},
 };
 
@@ -22,12 +30,12 @@ const LINGER: Duration = Duration::from_secs(30);
 
 /// What a pipeline can be asked.
 pub(super) enum Message {
-    /// Carry out a command. The key makes a repetition harmless.
-    Ask { asked: Asked, key: Option<String>, reply: oneshot::Sender<Result<Receipt, Error>> },
+    /// Carry out a request. The key makes a repetition harmless.
+    Ask { request: Request, key: Option<String>, reply: oneshot::Sender<Result<Receipt, Error>> },
     /// Show yourself.
     Look { reply: oneshot::Sender<PipelineView> },
-    /// Say where a path leads.
-    Find { path: NodePath, reply: oneshot::Sender<Option<NodeIndex>> },
+    /// Show one node.
+    LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
     /// Tell the world again what it must do: it may have forgotten.
     Resume,
 }
@@ -39,6 +47,12 @@ pub(super) struct Live {
 }
 
 type Reply = (oneshot::Sender<Result<Receipt, Error>>, Receipt);
+
+/// Who wants to see what; answered after the commit, so that nobody sees what might not be kept.
+enum Look {
+    All(oneshot::Sender<PipelineView>),
+    At(NodePath, oneshot::Sender<Result<NodeView, Error>>),
+}
 
 /// What one batch of messages has led to, before it is committed.
 #[derive(Default)]
@@ -103,8 +117,8 @@ impl Live {
         let now = clock::now();
         let Some((_, node)) = self.pipeline.next_deadline().filter(|(due, _)| *due <= now) else { return true };
         let (reply, _answer) = oneshot::channel();
-        let asked = Command::DeadlinePassed { node }.by(Actor::Server);
-        self.take(vec![Message::Ask { asked, key: None, reply }]).await
+        let request = Command::DeadlinePassed { node }.by(Actor::Server).into();
+        self.take(vec![Message::Ask { request, key: None, reply }]).await
     }
 
     /// Takes a batch of messages. Returns false when the state is lost and cannot be had back.
@@ -114,9 +128,9 @@ impl Live {
         let mut resume = false;
         for message in batch {
             match message {
-                Message::Ask { asked, key, reply } => self.ask(asked, key, reply, &mut draft).await,
-                Message::Look { reply } => looks.push(reply),
-                Message::Find { path, reply } => drop(reply.send(self.pipeline.definition().find(&path))),
+                Message::Ask { request, key, reply } => self.ask(request, key, reply, &mut draft).await,
+                Message::Look { reply } => looks.push(Look::All(reply)),
+                Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
                 Message::Resume => resume = true,
             }
         }
@@ -126,35 +140,62 @@ impl Live {
         if resume {
             self.resume().await;
         }
-        for reply in looks {
-            let trouble = self.shared.problem("executor");
-            let view = answer::pipeline(&self.pipeline, self.shared.parts.executor.as_ref(), trouble.as_deref());
-            // Whoever asked may have gone away.
-            drop(reply.send(view));
+        for look in looks {
+            self.show(look);
         }
         true
     }
 
+    /// Whoever asked may have gone away.
+    fn show(&self, look: Look) {
+        let trouble = self.shared.problem("executor");
+        match look {
+            Look::All(reply) => {
+                let executor = self.shared.parts.executor.as_ref();
+                drop(reply.send(answer::pipeline(&self.pipeline, executor, trouble.as_deref())));
+            }
+            Look::At(path, reply) => {
+                let node = find(self.pipeline.definition(), &path);
+                drop(reply.send(node.map(|node| answer::node(&self.pipeline, node, trouble.as_deref()))));
+            }
+        }
+    }
+
     async fn ask(
         &mut self,
-        asked: Asked,
+        request: Request,
         key: Option<String>,
         reply: oneshot::Sender<Result<Receipt, Error>>,
         draft: &mut Draft,
     ) {
         if let Some(key) = &key {
+            // The same batch may hold the first request and its repetition.
+            if let Some((_, seq)) = draft.keys.iter().find(|(known, _)| known == key) {
+                return draft.replies.push((reply, Receipt { seq: *seq, repeated: true, ..Receipt::default() }));
+            }
             let key = key.clone();
             match self.shared.store.read(move |connection| pipelines::remembered(connection, &key)).await {
                 Ok(None) => {}
-                Ok(Some(seq)) => return drop(reply.send(Ok(Receipt { seq, repeated: true }))),
+                Ok(Some(seq)) => {
+                    return drop(reply.send(Ok(Receipt { seq, repeated: true, ..Receipt::default() })));
+                }
                 Err(error) => return drop(reply.send(Err(error.into()))),
             }
         }
+        let is_action = matches!(request, Request::Action(..));
+        let asked = match request.resolve(self.pipeline.definition()) {
+            Ok(asked) => asked,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
         match engine::execute(&mut self.pipeline, clock::now(), &asked) {
             Ok(events) => {
                 let seq = self.pipeline.seq();
+                let receipt = match is_action {
+                    true => Receipt::of(&self.pipeline, &events),
+                    false => Receipt { seq, ..Receipt::default() },
+                };
                 draft.events.extend(events);
-                draft.replies.push((reply, Receipt { seq, repeated: false }));
+                draft.replies.push((reply, receipt));
                 draft.keys.extend(key.map(|key| (key, seq)));
             }
             Err(rejected) => drop(reply.send(Err(rejected.into()))),

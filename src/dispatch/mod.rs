@@ -4,11 +4,13 @@
 //! deliveries into pipelines, `pool` gives queued leaves to workers, `reports` takes what workers say, `outbox` speaks to the
 //! outside, `recovery` puts everything back together after a stop or a crash. [`Dispatch`] is the face of it all.
 
+mod action;
 mod answer;
 mod cause;
 mod error;
 mod feed;
 mod feedback;
+mod find;
 mod follow;
 mod handle;
 pub mod hub;
@@ -26,8 +28,9 @@ mod start;
 pub mod view;
 
 pub use crate::store::pipelines::Filter as PipelineFilter;
+pub use action::{Action, Receipt};
 pub use error::Error;
 pub use follow::{LogChunk, LogStream};
-pub use handle::{Dispatch, Health, NewDelivery, Receipt, Received};
+pub use handle::{Dispatch, Health, NewDelivery, Received};
 pub use identity::{Identity, Scope};
 pub use options::{Options, Parts};

@@ -111,7 +111,7 @@ async fn finished(shared: &Arc<Shared>, pipeline: &PipelineId, fence: Fence, out
 /// Puts a worker's word to the pipeline. What it rejects is old news, and safe.
 async fn ask(shared: &Arc<Shared>, pipeline: &PipelineId, command: Command) -> bool {
     match shared.ask(pipeline, command.by(Actor::Worker), None).await {
-        Ok(_) | Err(Error::Rejected(_) | Error::NotFound(_)) => true,
+        Ok(_) | Err(Error::Rejected(_) | Error::NotFound(_) | Error::NoSuchNode { .. }) => true,
         Err(Error::Unavailable(_) | Error::Stopping) => false,
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    action::{Receipt, Request},
     error::Error,
     feed::Feed,
-    handle::Receipt,
     live::Message,
     options::{Options, Parts},
     pool,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     logs,
-    model::{Asked, Fence, PipelineId, WorkerId},
+    model::{Fence, PipelineId, WorkerId},
     store::Store,
 };
 
@@ -131,15 +131,15 @@ impl Shared {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a command to a pipeline, live or not.
+    /// Puts a request to a pipeline, live or not.
     pub(super) async fn ask(
         self: &Arc<Self>,
         id: &PipelineId,
-        asked: Asked,
+        request: impl Into<Request>,
         key: Option<String>,
     ) -> Result<Receipt, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, Message::Ask { asked, key, reply }).await?;
+        self.send(id, Message::Ask { request: request.into(), key, reply }).await?;
         answer.await.map_err(|_| Error::Stopping)?
     }
 

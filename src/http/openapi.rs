@@ -12,9 +12,9 @@ use super::{api, health};
 #[openapi(
     info(title = "Conducto", description = "What a Conducto server knows, and what can be asked of it."),
     paths(
-        api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::cancel,
-        api::actions::reset, api::deliveries::list, api::deliveries::one, api::outbox::list, api::outbox::retry,
-        health::healthz,
+        api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
+        api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::outbox::list,
+        api::outbox::retry, health::healthz,
     ),
     modifiers(&Token),
     security(("token" = [])),

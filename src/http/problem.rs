@@ -79,12 +79,23 @@ impl From<dispatch::Error> for Problem {
     fn from(error: dispatch::Error) -> Self {
         match error {
             dispatch::Error::NotFound(what) => Self::not_found(format!("there is no such {what}")),
-            dispatch::Error::Rejected(rejected @ Rejected::NoSuchNode) => Self::not_found(rejected.to_string()),
-            dispatch::Error::Rejected(rejected) => Self::new(StatusCode::CONFLICT).detail(rejected.to_string()),
+            error @ dispatch::Error::NoSuchNode { .. } => Self::not_found(error.to_string()),
+            dispatch::Error::Rejected(rejected) => Self::new(status(&rejected)).detail(rejected.to_string()),
             error => {
                 tracing::error!(%error, "a request could not be served");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE)
             }
         }
+    }
+}
+
+/// A request that could never be carried out is told from one that comes at the wrong time.
+fn status(rejected: &Rejected) -> StatusCode {
+    match rejected {
+        Rejected::NoSuchNode => StatusCode::NOT_FOUND,
+        Rejected::NothingToEdit | Rejected::NotExec | Rejected::BadAmount(_) | Rejected::BadEdit(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        _ => StatusCode::CONFLICT,
     }
 }

@@ -22,7 +22,8 @@ use tower_http::{
 };
 
 use super::{
-    api, auth, health, login, openapi, pages,
+    api::{self, address::no_address},
+    auth, health, login, openapi, pages,
     problem::Problem,
     webhook::{self, BODY_LIMIT},
 };
@@ -66,8 +67,8 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/pipelines", get(api::pipelines::list))
         .route("/pipelines/{id}", get(api::pipelines::one))
         .route("/pipelines/{id}/events", get(api::events::stream))
-        .route("/pipelines/{id}/cancel", post(api::actions::cancel))
-        .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::reset))
+        .route("/pipelines/{id}/{verb}", post(api::actions::on_pipeline))
+        .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .fallback(no_such_address)
@@ -129,7 +130,7 @@ async fn guard(request: Request<Body>, next: Next) -> Response {
 }
 
 async fn no_such_address() -> Problem {
-    Problem::not_found("nothing has this address")
+    no_address()
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -28,9 +28,11 @@ use crate::{
     git::{self, Mirrors},
     layout::Layout,
     logs::Logs,
-    model::{PipelineId, WorkerId},
+    model::{Launch, PipelineId, WorkerId},
     store::{self, Store},
 };
+
+mod actions;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
@@ -79,12 +81,20 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with these pipelines under way.
+    async fn start_with(launches: &[Launch]) -> Self {
         let base = tempfile::tempdir().unwrap();
         let layout = Layout::find(base.path(), "acme", "ada");
         layout.create().unwrap();
         let store = Store::open(&layout.database()).unwrap();
         let (now, uuid) = (clock::now(), clock::new_uuid());
         let identity = store.write(move |connection| store::server::begin(connection, now, uuid)).await.unwrap();
+        for launch in launches {
+            actions::begin(&store, launch.clone()).await;
+        }
         let (sink, reported) = tokio::sync::mpsc::channel(8);
         let keys_directory = layout.worker_keys();
         let heartbeat = Duration::from_secs(10);
@@ -285,9 +295,10 @@ async fn addresses_answer_as_documented(#[case] address: &str, #[case] headers: 
 #[tokio::test]
 async fn doing_needs_a_bearer_token_that_may() {
     let service = Service::start().await;
-    for address in
-        ["/api/v1/pipelines/abc-def/cancel", "/api/v1/pipelines/abc-def/nodes/a/reset", "/api/v1/outbox/7/retry"]
-    {
+    let pipeline = ["start", "cancel", "sleep", "wake"].map(|verb| format!("/api/v1/pipelines/abc-def/{verb}"));
+    let node = ["reset", "rerun-failed", "skip", "unskip", "kill"]
+        .map(|verb| format!("/api/v1/pipelines/abc-def/nodes/a/b/{verb}"));
+    for address in pipeline.iter().chain(&node).map(String::as_str).chain(["/api/v1/outbox/7/retry"]) {
         assert_eq!(service.post(address, &[]).await.status, StatusCode::UNAUTHORIZED);
         assert_eq!(service.post(address, &[("cookie", "conducto_token=admin")]).await.status, StatusCode::UNAUTHORIZED);
         assert_eq!(service.post(address, &[READER]).await.status, StatusCode::FORBIDDEN);

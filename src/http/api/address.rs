@@ -13,14 +13,24 @@ pub(crate) fn pipeline_id(text: &str) -> Result<PipelineId, Problem> {
     PipelineId::parse(text).map_err(|error| Problem::not_found(error.to_string()))
 }
 
-/// Reads the node out of what follows `/nodes/`, where the address ends in `/<verb>`; the root is the empty path.
+/// Reads the node and the verb out of what follows `/nodes/`; the root is the empty path.
+pub(crate) fn node_and_verb(rest: &str) -> Result<(NodePath, &str), Problem> {
+    let (path, verb) = rest.rsplit_once('/').unwrap_or(("", rest));
+    let path = NodePath::parse(&format!("/{path}")).map_err(|error| Problem::not_found(error.to_string()))?;
+    Ok((path, verb))
+}
+
+/// Reads the node out of what follows `/nodes/`, where the address must end in this verb.
 pub(crate) fn node_path(rest: &str, verb: &str) -> Result<NodePath, Problem> {
-    let path = match rest.strip_suffix(verb) {
-        Some("") => "/".to_owned(),
-        Some(path) if path.ends_with('/') => format!("/{}", path.trim_end_matches('/')),
-        _ => return Err(Problem::not_found("nothing has this address")),
-    };
-    NodePath::parse(&path).map_err(|error| Problem::not_found(error.to_string()))
+    match node_and_verb(rest)? {
+        (path, found) if found == verb => Ok(path),
+        _ => Err(no_address()),
+    }
+}
+
+/// Says that the address leads nowhere.
+pub(crate) fn no_address() -> Problem {
+    Problem::not_found("nothing has this address")
 }
 
 /// Says that no pipeline has this id.
@@ -41,5 +51,6 @@ mod tests {
         assert_eq!(path("checks"), None);
         assert_eq!(path("catalog"), None);
         assert_eq!(path("a/../log"), None);
+        assert_eq!(path("a//log"), None);
     }
 }

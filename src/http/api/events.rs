@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 
 use super::address::{no_pipeline, pipeline_id};
 use crate::{
+    dispatch,
     http::{
         extract::{Path, Query},
         problem::Problem,
@@ -44,11 +45,11 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let id = pipeline_id(&id)?;
-    if app.dispatch.pipeline(&id).await?.is_none() {
-        return Err(no_pipeline(&id));
-    }
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let events = app.dispatch.events(&id, last.unwrap_or(query.after)).await?;
+    let events = app.dispatch.events(&id, last.unwrap_or(query.after)).await.map_err(|error| match error {
+        dispatch::Error::NotFound(_) => no_pipeline(&id),
+        error => error.into(),
+    })?;
     let stream = events.map(|recorded| Ok(as_event(&recorded)));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }

@@ -3,6 +3,7 @@
 pub(super) mod actions;
 pub(super) mod address;
 pub(super) mod deliveries;
+pub(super) mod edit;
 pub(super) mod events;
 pub(super) mod logs;
 pub(super) mod outbox;
