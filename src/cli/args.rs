@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cancel, check, deliveries, demo, health, list, logs, reset, serve, show};
+use super::{
+    cancel, check, deliveries, demo, edit, health, kill, list, logs, rerun, reset, serve, show, skip, sleep, start,
+    unskip, wake,
+};
 use crate::worker;
 
 /// Self-hosted CI/CD: a pipeline is a tree, every attempt is kept
@@ -42,8 +45,24 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     /// Stop a pipeline: no further starts, and end what runs
     Cancel(cancel::Cancel),
+    /// Let a pipeline begin that waits for somebody to say so
+    Start(start::Start),
     /// Run a node and all below it again, and go on from there
     Reset(reset::Reset),
+    /// Run again what failed, and nothing else
+    Rerun(rerun::Rerun),
+    /// Pass a node and all below it over; its parent goes on without it
+    Skip(skip::Skip),
+    /// Take that back; what has not run can run again
+    Unskip(unskip::Unskip),
+    /// End what runs or waits at a node or below it
+    Kill(kill::Kill),
+    /// Change a node's command, environment, resources or image
+    Edit(edit::Edit),
+    /// End what runs and start nothing, until the pipeline is woken
+    Sleep(sleep::Sleep),
+    /// Go on where sleeping left off; what was ended runs again
+    Wake(wake::Wake),
     /// List webhook deliveries and what became of them
     Deliveries(deliveries::Deliveries),
     /// Ask whether the server is well

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -11,6 +11,9 @@ use super::{
     failure::Failure,
     place::{self, Target},
 };
+
+/// Longest time until an answer that does not go on for ever is complete.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server's API.
 pub(crate) struct Client {
@@ -54,18 +57,28 @@ impl Client {
 
     /// Asks for an answer in JSON.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        read(self.send(Method::GET, path, &[], Some(Duration::from_secs(30))).await?).await
+        read(self.send(self.request(Method::GET, path).timeout(ANSWER_TIMEOUT)).await?).await
     }
 
     /// Asks for something to be done.
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, key: Option<&str>) -> Result<T, Failure> {
-        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
-        read(self.send(Method::POST, path, &headers, Some(Duration::from_secs(30))).await?).await
+    ///
+    /// The key makes it harmless that nobody knows whether a lost answer was a yes.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<T, Failure> {
+        let mut request = self.request(Method::POST, path).timeout(ANSWER_TIMEOUT).header("idempotency-key", key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        read(self.send(request).await?).await
     }
 
     /// Asks for an answer that may go on for ever.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response, Failure> {
-        self.send(Method::GET, path, &[], None).await
+        self.send(self.request(Method::GET, path)).await
     }
 
     /// Asks whether the server is well; a server that says "no" is no error.
@@ -75,23 +88,15 @@ impl Client {
         read(request.send().await.map_err(|error| self.lost(error))?).await
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        timeout: Option<Duration>,
-    ) -> Result<Response, Failure> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.target.url));
-        if let Some(token) = &self.target.token {
-            request = request.bearer_auth(token);
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}/api/v1{path}", self.target.url));
+        match &self.target.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
-        if let Some(timeout) = timeout {
-            request = request.timeout(timeout);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let response = request.send().await.map_err(|error| self.lost(error))?;
         if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
     }
@@ -121,6 +126,10 @@ async fn refused(response: Response) -> Failure {
     match status {
         StatusCode::UNAUTHORIZED => {
             Failure::usage(anyhow!(message)).help("give a token with --token or CONDUCTO_TOKEN")
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Failure::usage(anyhow!(message)),
+        StatusCode::CONFLICT => {
+            Failure::new(anyhow!(message)).help("`conducto show` with the pipeline's id says how it stands now")
         }
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
             Failure::unreachable(anyhow!(message))

@@ -1,22 +1,31 @@
 //! Floor 6: the command line. One file a verb; all but `serve` and `worker` are clients of the HTTP API.
 
+mod act;
 mod args;
 mod cancel;
 mod check;
 mod client;
 mod deliveries;
 mod demo;
+mod edit;
 mod failure;
 mod health;
+mod kill;
 mod list;
 mod logs;
 mod place;
 mod printer;
+mod rerun;
 mod reset;
 mod run;
 mod serve;
 mod show;
+mod skip;
+mod sleep;
+mod start;
 #[cfg(test)]
 mod tests;
+mod unskip;
+mod wake;
 
 pub use run::main;

@@ -7,11 +7,11 @@ use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    cancel, check, deliveries, demo,
+    cancel, check, deliveries, demo, edit,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
-    health, list, logs, place,
+    health, kill, list, logs, place,
     printer::Printer,
-    reset, serve, show,
+    rerun, reset, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
         return worker::run(options);
     }
     let mut printer = Printer::new(arguments.color, &place::environment());
-    match start(arguments.verb, &mut printer) {
+    match begin(arguments.verb, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_closed_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(verb: Verb, printer: &mut Printer) -> Outcome {
+fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
@@ -59,7 +59,7 @@ fn start(verb: Verb, printer: &mut Printer) -> Outcome {
     })
 }
 
-async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
+pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
     match verb {
         Verb::Serve(verb) => serve::run(verb, printer).await,
         Verb::Demo(verb) => demo::run(verb, printer).await,
@@ -69,7 +69,15 @@ async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,
         Verb::Cancel(verb) => cancel::run(verb, printer).await,
+        Verb::Start(verb) => start::run(verb, printer).await,
         Verb::Reset(verb) => reset::run(verb, printer).await,
+        Verb::Rerun(verb) => rerun::run(verb, printer).await,
+        Verb::Skip(verb) => skip::run(verb, printer).await,
+        Verb::Unskip(verb) => unskip::run(verb, printer).await,
+        Verb::Kill(verb) => kill::run(verb, printer).await,
+        Verb::Edit(verb) => edit::run(verb, printer).await,
+        Verb::Sleep(verb) => sleep::run(verb, printer).await,
+        Verb::Wake(verb) => wake::run(verb, printer).await,
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
     }

@@ -11,9 +11,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{args::Verb, cancel, deliveries, failure::Failure, list, logs, printer::Printer, reset, show};
+use super::{failure::Failure, printer::Printer, run::client};
 use crate::{dispatch::view::PipelineView, present::sample};
 
 #[derive(Clone, Default)]
@@ -35,11 +36,14 @@ impl Memory {
     }
 }
 
-async fn pipeline(headers: HeaderMap, Path(id): Path<String>) -> Result<Json<PipelineView>, (StatusCode, Json<Value>)> {
-    let problem = |status: StatusCode, detail: &str| {
-        let title = status.canonical_reason().unwrap();
-        (status, Json(json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail})))
-    };
+type Refusal = (StatusCode, Json<Value>);
+
+fn problem(status: StatusCode, detail: &str) -> Refusal {
+    let title = status.canonical_reason().unwrap();
+    (status, Json(json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail})))
+}
+
+async fn pipeline(headers: HeaderMap, Path(id): Path<String>) -> Result<Json<PipelineView>, Refusal> {
     match (headers.get("authorization").map(|value| value.as_bytes()), id.as_str()) {
         (Some(b"Bearer t0ken"), "abc-def") => Ok(Json(sample::failed_pipeline())),
         (Some(b"Bearer t0ken"), "run-ing") => Ok(Json(sample::running_pipeline())),
@@ -52,8 +56,21 @@ async fn node(Path((_, rest)): Path<(String, String)>, RawQuery(query): RawQuery
     format!("\u{1b}[31mlog of {rest}\u{1b}[0m\nasked with {}\n", query.unwrap_or_default())
 }
 
-async fn act(headers: HeaderMap, Path((_, rest)): Path<(String, String)>) -> Json<Value> {
-    Json(json!({"seq": 7, "repeated": false, "rest": rest, "has_key": headers.contains_key("idempotency-key")}))
+/// Answers what can be done with what it was asked; a node `/done` refuses.
+async fn act(
+    headers: HeaderMap,
+    Path((_, rest)): Path<(String, String)>,
+    body: String,
+) -> Result<Json<Value>, Refusal> {
+    if rest.starts_with("done/") {
+        return Err(problem(StatusCode::CONFLICT, "nothing to kill: nothing below runs or is queued"));
+    }
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    let stops = u32::from(rest.ends_with("/kill"));
+    let has_key = headers.contains_key("idempotency-key");
+    Ok(Json(
+        json!({"seq": 7, "repeated": false, "reruns": 3, "stops": stops, "rest": rest, "has_key": has_key, "body": body}),
+    ))
 }
 
 /// Serves on a port of the system's choice for as long as the test lives.
@@ -67,7 +84,7 @@ async fn server() -> String {
     let app = Router::new()
         .route("/api/v1/pipelines", get(async move || Json(list)))
         .route("/api/v1/pipelines/{id}", get(pipeline))
-        .route("/api/v1/pipelines/{id}/cancel", post(async || Json(json!({"seq": 7, "repeated": false}))))
+        .route("/api/v1/pipelines/{id}/{verb}", post(act))
         .route("/api/v1/pipelines/{id}/nodes/{*rest}", get(node).post(act))
         .route("/api/v1/deliveries", get(async move || Json(delivery)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -89,16 +106,7 @@ async fn typed(words: &[&str]) -> (Result<(), Failure>, String) {
     let (out, err) = (Memory::default(), Memory::default());
     let is_coloured = words.contains(&"--color=always");
     let mut printer = Printer::into_memory(Box::new(out.clone()), Box::new(err.clone()), is_coloured);
-    let printer = &mut printer;
-    let outcome = match arguments.verb {
-        Verb::List(verb) => list::run(verb, printer).await,
-        Verb::Show(verb) => show::run(verb, printer).await,
-        Verb::Logs(verb) => logs::run(verb, printer).await,
-        Verb::Cancel(verb) => cancel::run(verb, printer).await,
-        Verb::Reset(verb) => reset::run(verb, printer).await,
-        Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
-        other => panic!("{other:?} is not tested here"),
-    };
+    let outcome = client(arguments.verb, &mut printer).await;
     (outcome, (out.text() + &err.text()).replace(&url, "http://server"))
 }
 
@@ -147,10 +155,54 @@ async fn actions_carry_a_key_so_that_a_repetition_does_no_harm() {
     let (_, printed) = typed(&["reset", "abc-def", "/checks/unit", "--json"]).await;
     let answer: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&answer["rest"], &answer["has_key"]), (&"checks/unit/reset".into(), &true.into()));
-    let (_, printed) = typed(&["reset", "abc-def", "/"]).await;
-    assert_eq!(printed, "/ of abc-def runs again; its earlier attempts are kept\n");
-    let (_, printed) = typed(&["cancel", "abc-def"]).await;
-    assert_eq!(printed, "abc-def is being cancelled\n");
+}
+
+#[rstest]
+#[case("start abc-def", "abc-def begins")]
+#[case("cancel abc-def", "abc-def is being cancelled")]
+#[case("sleep abc-def", "abc-def sleeps")]
+#[case("wake abc-def", "abc-def is awake and goes on")]
+#[case("reset abc-def /", "/ of abc-def is reset: 3 nodes run again; earlier attempts are kept")]
+#[case("rerun --failed abc-def", "/ of abc-def: 3 nodes run again; earlier attempts are kept")]
+#[case("rerun --failed abc-def checks", "/checks of abc-def: 3 nodes run again; earlier attempts are kept")]
+#[case("skip abc-def /a/b", "/a/b of abc-def is skipped")]
+#[case("unskip abc-def /a", "/a of abc-def is not skipped any more; what has not run there can run")]
+#[case("kill abc-def /a", "/a of abc-def is killed, 1 running node is being ended")]
+#[case("edit abc-def /a --mem 4 --rerun", "/a of abc-def is changed: 3 nodes run again")]
+#[tokio::test]
+async fn each_verb_says_in_one_line_what_came_of_it(#[case] line: &str, #[case] said: &str) {
+    let (outcome, printed) = typed(&line.split(' ').collect::<Vec<_>>()).await;
+    outcome.unwrap();
+    assert_eq!(printed, format!("{said}\n"));
+}
+
+#[tokio::test]
+async fn an_edit_names_what_changes_and_nothing_else() {
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(script.path(), "make it\n").unwrap();
+    let file = script.path().display().to_string();
+    let words = ["edit", "abc-def", "/a", "--env", "A=1=2", "--env", "B=", "--unset", "C", "--command-file", &file];
+    let (_, printed) = typed(&[&words[..], &["--json"]].concat()).await;
+    let answer: Value = serde_json::from_str(&printed).unwrap();
+    let expected = json!({
+        "command": "make it\n", "env": {"A": "1=2", "B": "", "C": null},
+        "cpu": null, "mem": null, "image": null, "rerun": false,
+    });
+    assert_eq!(answer["body"], expected);
+    let (outcome, _) = typed(&["edit", "abc-def", "/a", "--env", "A=1", "--unset", "A"]).await;
+    assert_eq!(outcome.unwrap_err().code, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_where_to_look() {
+    let (outcome, printed) = typed(&["kill", "abc-def", "/done"]).await;
+    let failure = outcome.unwrap_err();
+    assert_eq!((failure.code, printed.as_str()), (1, ""));
+    assert_eq!(failure.error.to_string(), "Conflict: nothing to kill: nothing below runs or is queued");
+    assert!(failure.help.unwrap().contains("conducto show"));
+    let (outcome, _) = typed(&["rerun", "abc-def"]).await;
+    let failure = outcome.unwrap_err();
+    assert_eq!((failure.code, failure.help.as_deref()), (2, Some("to run everything again: conducto reset abc-def /")));
 }
 
 #[tokio::test]
