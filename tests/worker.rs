@@ -242,12 +242,7 @@ async fn an_order_given_while_the_worker_is_away_reaches_it_later() {
 #[tokio::test]
 async fn what_a_worker_says_of_attempts_that_are_not_its_own_is_dropped() {
     let (_root, mut rig, mut worker) = set_up();
-    let start = |fence, command: &str| {
-        let (command, env) = (command.to_owned(), std::collections::BTreeMap::new());
-        let (max_time_ms, grace_ms) = (10_000, 0);
-        ToWorker::Start(Box::new(conducto::worker::protocol::Start { fence, command, env, max_time_ms, grace_ms }))
-    };
-    rig.hub.send(&rig.worker, start(Fence(1), "echo stolen"));
+    rig.hub.send(&rig.worker, ToWorker::Start(Box::new(rig::order(1, "echo stolen"))));
     assert_eq!(rig.run(2, "echo mine").await.out(), "mine\n");
     rig.hub.send(&rig.worker, ToWorker::Bye);
     assert!(worker.ended().await.success(), "the dropped reports are acknowledged too");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{options::Options, pool::QueueKey, shared::Shared};
 use crate::{
     engine::Pipeline,
-    model::{Fence, NodeIndex, NodeKind, Resources},
+    model::{Fence, Isolation, NodeIndex, NodeKind, Resources},
     worker::protocol::Start,
 };
 
@@ -42,6 +42,8 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         env: merged,
         max_time_ms: u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
+        keep: false,
+        isolation: Isolation::Shared,
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fence, KillReason, Outcome};
+use crate::model::{Fence, Isolation, KillReason, Outcome};
 
 /// Version of this protocol; both ends are the same binary, a difference means a mixed installation.
 pub const VERSION: u32 = 1;
@@ -57,6 +57,17 @@ pub struct Start {
     pub max_time_ms: u64,
     /// Time in milliseconds between SIGTERM and SIGKILL.
     pub grace_ms: u64,
+    /// Whether the node shares its container with the others of its group: nothing is cleaned before it or after it, its
+    /// processes stay.
+    #[serde(default)]
+    pub keep: bool,
+    /// Whether it runs in a throw-away layer over the image. Means nothing together with `keep`.
+    #[serde(default = "shared")]
+    pub isolation: Isolation,
+}
+
+fn shared() -> Isolation {
+    Isolation::Shared
 }
 
 /// What the server says.

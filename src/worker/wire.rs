@@ -137,7 +137,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{model::KillReason, worker::protocol::Start};
+    use crate::{
+        model::{Isolation, KillReason},
+        worker::protocol::Start,
+    };
 
     fn outcome() -> impl Strategy<Value = Outcome> {
         prop_oneof![
@@ -200,6 +203,8 @@ mod tests {
             env: [("A".into(), "b=c".into())].into(),
             max_time_ms: 1,
             grace_ms: 2,
+            keep: true,
+            isolation: Isolation::Pristine,
         };
         let orders = [
             ToWorker::Welcome { resume_key: Some("k".into()), heartbeat_ms: 1, orphan_ms: 2 },

@@ -9,7 +9,7 @@ use std::{
 use conducto::{
     clock,
     dispatch::hub::{Hub, Incoming, Options, Report},
-    model::{Fence, Outcome, WorkerId},
+    model::{Fence, Isolation, Outcome, WorkerId},
     worker::protocol::{Start, Stream, ToWorker},
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -112,11 +112,15 @@ impl Rig {
     /// Starts a script that may run for so long, and then has the grace time.
     pub(crate) fn start_with(&mut self, fence: u64, command: &str, longest: Duration, grace: Duration) {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
-        let env = [("GREETING".to_owned(), "hello".to_owned())].into();
         let (max_time_ms, grace_ms) = (millis(longest), millis(grace));
-        let start = Start { fence: Fence(fence), command: command.to_owned(), env, max_time_ms, grace_ms };
-        self.hub.lease(&self.worker, Fence(fence));
-        self.seen.entry(Fence(fence)).or_default();
+        self.order(Start { max_time_ms, grace_ms, ..order(fence, command) });
+    }
+
+    /// Starts a node.
+    pub(crate) fn order(&mut self, start: Start) {
+        let fence = start.fence;
+        self.hub.lease(&self.worker, fence);
+        self.seen.entry(fence).or_default();
         self.hub.send(&self.worker, ToWorker::Start(Box::new(start)));
     }
 
@@ -180,6 +184,13 @@ impl Rig {
     pub(crate) fn forget(&mut self, fence: u64) {
         self.seen.insert(Fence(fence), Seen::default());
     }
+}
+
+/// An order with much time, in a container that is shared like any other.
+pub(crate) fn order(fence: u64, command: &str) -> Start {
+    let env = [("GREETING".to_owned(), "hello".to_owned())].into();
+    let (fence, command, isolation) = (Fence(fence), command.to_owned(), Isolation::Shared);
+    Start { fence, command, env, max_time_ms: 60_000, grace_ms: 10_000, keep: false, isolation }
 }
 
 fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub, mpsc::Receiver<Incoming>) {

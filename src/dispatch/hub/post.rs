@@ -115,13 +115,15 @@ impl Post {
 mod tests {
     use super::*;
     use crate::{
-        model::{KillReason, Outcome},
+        model::{Isolation, KillReason, Outcome},
         worker::protocol::Start,
     };
 
     fn start(fence: u64) -> ToWorker {
         let (command, env) = (String::new(), std::collections::BTreeMap::new());
-        ToWorker::Start(Box::new(Start { fence: Fence(fence), command, env, max_time_ms: 0, grace_ms: 0 }))
+        let (keep, isolation) = (false, Isolation::Shared);
+        let (max_time_ms, grace_ms) = (0, 0);
+        ToWorker::Start(Box::new(Start { fence: Fence(fence), command, env, max_time_ms, grace_ms, keep, isolation }))
     }
 
     fn stop(fence: u64) -> ToWorker {
