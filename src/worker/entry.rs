@@ -47,7 +47,7 @@ pub fn run(options: Options) -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     let session = runtime.and_then(|runtime| {
-        let session = runtime.block_on(async { super::session::Session::new(options) })?;
+        let session = runtime.block_on(async { super::session::Session::new(&options) })?;
         Ok((runtime, session))
     });
     match session {

@@ -4,6 +4,8 @@
 //! acknowledged. It knows no pipelines, no trees and no store.
 
 mod entry;
+mod ground;
+mod line;
 mod link;
 mod memory;
 mod node;

@@ -13,11 +13,19 @@ use nix::{
 };
 use tokio::{io::AsyncReadExt, net::unix::pipe, time::Instant};
 
-use super::{memory::OutOfMemory, processes, protocol::Start, workspace::Workspace};
+use super::{
+    memory::OutOfMemory,
+    processes::{self, Reach},
+    protocol::Start,
+    workspace::Workspace,
+};
 use crate::model::{Fence, KillReason, Outcome};
 
 /// How long a left-over process that holds a pipe may go on writing after the node's end.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// What is read at once of output that nobody wants.
+const DRAIN: usize = 4 * 1024;
 
 /// Between two rounds of SIGKILL.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -37,10 +45,16 @@ pub(crate) struct Node {
     deadline: Option<Instant>,
     stopped: Option<KillReason>,
     exit: Option<WaitStatus>,
-    children_left: bool,
+    /// Which processes are its own.
+    reach: Reach,
+    /// Whether those that it leaves behind may stay.
+    keep: bool,
+    own_left: bool,
     /// When what is left is killed; set once the node is stopped or has ended.
     kill_at: Option<Instant>,
     kills: u32,
+    /// Until when its pipes are read, once its processes are gone or may stay.
+    read_until: Option<Instant>,
     out_of_memory_before: u64,
 }
 
@@ -53,6 +67,7 @@ impl Node {
         let (home, temporary) = (workspace.home(), workspace.temporary());
         let (shell, script) = workspace.hand_over(&start.command)?;
         let out_of_memory_before = memory.count();
+        let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
         // Without pre_exec, uid or folder the standard library uses posix_spawn: no copy of the page tables.
         let mut child = Command::new(shell)
             .arg(script)
@@ -79,9 +94,12 @@ impl Node {
             deadline: now.checked_add(Duration::from_millis(start.max_time_ms)),
             stopped: None,
             exit: None,
-            children_left: true,
+            reach,
+            keep: start.keep,
+            own_left: true,
             kill_at: None,
             kills: 0,
+            read_until: None,
             out_of_memory_before,
         })
     }
@@ -93,34 +111,39 @@ impl Node {
         }
         self.stopped = Some(reason);
         self.kill_at = Some(now.checked_add(self.grace).unwrap_or(now + Duration::from_secs(3600)));
-        processes::signal_all(Signal::SIGTERM);
+        self.reach.signal(Signal::SIGTERM);
     }
 
     /// Collects processes that have ended.
     pub(crate) fn reap(&mut self) {
         let (main, exit) = (self.pid, &mut self.exit);
-        self.children_left = processes::reap(|pid, status| {
+        let children_left = processes::reap(|pid, status| {
             if pid == main {
                 *exit = Some(status);
             }
         });
+        self.own_left = match (self.exit, self.stopped) {
+            (None, _) => true,
+            (Some(_), None) if self.keep => false,
+            (Some(_), _) => self.reach.is_anybody_left(children_left),
+        };
     }
 
-    /// Does what is due; says whether the node has ended, its processes are gone and its output is read.
+    /// Does what is due; says whether the node has ended, its processes are gone or may stay, and its output is read.
     pub(crate) fn advance(&mut self, now: Instant) -> bool {
         if self.exit.is_none() && self.deadline.is_some_and(|deadline| now >= deadline) {
             self.stop(KillReason::Timeout, now);
         }
-        if self.exit.is_some() && self.children_left && self.kill_at.is_none() {
-            let patience = if self.stdout.is_open() || self.stderr.is_open() { LINGER } else { Duration::ZERO };
+        if self.exit.is_some() && self.own_left && self.kill_at.is_none() {
+            let patience = if self.is_heard() { LINGER } else { Duration::ZERO };
             self.kill_at = Some(now + patience);
         }
-        if self.exit.is_some() && self.stopped.is_none() && !self.stdout.is_open() && !self.stderr.is_open() {
+        if self.exit.is_some() && self.stopped.is_none() && !self.is_heard() {
             // Nothing more can be said: nothing to wait for.
             self.kill_at = self.kill_at.map(|at| if self.kills == 0 { now } else { at });
         }
-        if self.children_left && self.kill_at.is_some_and(|at| now >= at) && self.kills < KILL_ROUNDS {
-            processes::signal_all(Signal::SIGKILL);
+        if self.own_left && self.kill_at.is_some_and(|at| now >= at) && self.kills < KILL_ROUNDS {
+            self.reach.signal(Signal::SIGKILL);
             self.kills += 1;
             self.kill_at = Some(now + KILL_AGAIN);
             self.reap();
@@ -131,19 +154,24 @@ impl Node {
         if self.is_dirty() {
             return true;
         }
-        !self.children_left && !self.stdout.is_open() && !self.stderr.is_open()
+        // A pipe may be in the hands of somebody who stays.
+        !self.own_left && (!self.is_heard() || now >= *self.read_until.get_or_insert(now + LINGER))
     }
 
     /// Says whether something could not be killed; nothing else may run beside it.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.children_left && self.kills >= KILL_ROUNDS
+        self.own_left && self.kills >= KILL_ROUNDS
     }
 
     /// Returns when [`Self::advance`] has something to do though nothing happens.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         let deadline = if self.exit.is_none() && self.stopped.is_none() { self.deadline } else { None };
-        let kill_at = if self.children_left { self.kill_at } else { None };
-        deadline.into_iter().chain(kill_at).min()
+        let kill_at = if self.own_left { self.kill_at } else { None };
+        [deadline, kill_at, self.read_until].into_iter().flatten().min()
+    }
+
+    fn is_heard(&self) -> bool {
+        self.stdout.is_open() || self.stderr.is_open()
     }
 
     /// Returns how it ended, once [`Self::advance`] said so.
@@ -178,8 +206,15 @@ impl Pipe {
         }))
     }
 
-    fn is_open(&self) -> bool {
+    /// Says whether anybody may still write to it.
+    pub(crate) fn is_open(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Reads to the end and keeps nothing: whoever still writes shall not be ended by a broken pipe.
+    pub(crate) async fn drain(mut self) {
+        let mut buffer = vec![0; DRAIN];
+        while self.read(&mut buffer).await > 0 {}
     }
 
     /// Reads what is there, at least one byte, or waits for it; 0 at the end, and then never again.

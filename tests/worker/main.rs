@@ -25,7 +25,8 @@ use tokio::{net::UnixStream, time::timeout};
 
 use rig::{PATIENCE, Rig, eventually, numbers};
 
-#[path = "support/rig.rs"]
+mod groups;
+#[path = "../support/rig.rs"]
 mod rig;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conducto");
