@@ -7,7 +7,7 @@ use super::{
 };
 
 /// What kind of value a key takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// A text.
     Text,
@@ -19,11 +19,22 @@ pub(crate) enum Kind {
     Flag,
     /// A number above zero.
     Number,
+    /// A whole number, this one or a larger one.
+    Whole(u32),
+    /// Two numbers above zero, the second not below the first.
+    Bounds,
     /// A duration: `"10m"`, or a number of seconds.
     Duration,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A list of texts, or one text that is taken apart as a shell would.
+    Arguments,
+    /// A value in short, or a table with these keys.
+    Short(&'static Self, &'static [Key]),
 }
+
+/// Larger whole numbers are slips of the pen.
+pub(crate) const LARGEST_WHOLE: u32 = 1_000_000;
 
 /// Whether this release understands a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +82,15 @@ impl Kind {
             Self::TextTable => "a table of texts".to_owned(),
             Self::Flag => "true or false, without quotes".to_owned(),
             Self::Number => "a number, without quotes".to_owned(),
+            Self::Whole(_) => "a whole number, without quotes".to_owned(),
+            Self::Bounds => "a list of two numbers".to_owned(),
             Self::Duration => "a duration".to_owned(),
             Self::Choice(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 quoted.join(" or ")
             }
+            Self::Arguments => "a list of texts, or one text".to_owned(),
+            Self::Short(kind, _) => format!("{}, or a table", kind.words()),
         }
     }
 
@@ -85,15 +100,24 @@ impl Kind {
             (Self::Texts, Value::Text(_)) => Some(format!("[{written}]")),
             (Self::Number, Value::Text(text)) => text.parse::<f64>().ok().map(|_| text.clone()),
             (Self::Flag, Value::Text(text)) => text.parse::<bool>().ok().map(|_| text.clone()),
+            (Self::Whole(least), Value::Text(text)) => {
+                text.parse::<u32>().ok().filter(|number| *number >= least).map(|_| text.clone())
+            }
+            (Self::Short(kind, _), value) => kind.mended(value, written),
             _ => None,
         }
     }
 
     fn fits(self, value: &Value) -> bool {
+        if let Self::Short(kind, _) = self {
+            return matches!(value, Value::Table(_)) || kind.fits(value);
+        }
         matches!(
             (self, value),
             (Self::Text | Self::Choice(_) | Self::Duration, Value::Text(_))
-                | (Self::Texts, Value::List(_))
+                | (Self::Texts | Self::Arguments | Self::Bounds, Value::List(_))
+                | (Self::Arguments, Value::Text(_))
+                | (Self::Whole(_), Value::Integer(_))
                 | (Self::TextTable, Value::Table(_))
                 | (Self::Flag, Value::Flag(_))
                 | (Self::Number | Self::Duration, Value::Integer(_) | Value::Float(_))

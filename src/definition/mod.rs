@@ -8,6 +8,7 @@
 mod cfg;
 mod check;
 mod codes;
+pub mod docker_args;
 mod document;
 mod filter;
 mod json_text;

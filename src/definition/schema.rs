@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     cfg::{self, Event, OTHER_EVENTS},
-    key::{Key, Kind},
+    key::{Key, Kind, LARGEST_WHOLE},
     pipeline,
 };
 
@@ -64,7 +64,7 @@ pub fn pipeline_schema() -> Value {
                 "type": "object",
                 "properties": properties(pipeline::KEYS, |_| true),
                 "additionalProperties": false,
-                "anyOf": [{ "required": ["exec"] }, { "required": ["type"] }],
+                "anyOf": [{ "required": ["exec"] }, { "required": ["generate"] }, { "required": ["type"] }],
             },
         },
     })
@@ -83,15 +83,30 @@ fn properties(keys: &[Key], is_wanted: fn(&str) -> bool) -> Map<String, Value> {
 }
 
 fn property(key: &Key) -> Value {
-    let mut schema = match key.kind {
+    let mut schema = values(key.kind);
+    schema["description"] = json!(key.doc);
+    schema
+}
+
+fn values(kind: Kind) -> Value {
+    match kind {
         Kind::Text => json!({ "type": "string", "minLength": 1 }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
         Kind::TextTable => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number => json!({ "type": "number", "exclusiveMinimum": 0 }),
+        Kind::Whole(least) => json!({ "type": "integer", "minimum": least, "maximum": LARGEST_WHOLE }),
+        Kind::Bounds => {
+            let number = json!({ "type": "number", "exclusiveMinimum": 0 });
+            json!({ "type": "array", "items": number, "minItems": 2, "maxItems": 2 })
+        }
         Kind::Duration => json!({ "type": ["string", "number"] }),
         Kind::Choice(words) => json!({ "enum": words }),
-    };
-    schema["description"] = json!(key.doc);
-    schema
+        Kind::Arguments => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
+        Kind::Short(short, keys) => {
+            let table =
+                json!({ "type": "object", "properties": properties(keys, |_| true), "additionalProperties": false });
+            json!({ "anyOf": [values(*short), table] })
+        }
+    }
 }

@@ -113,7 +113,7 @@ fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Sec
 
 /// Says whether an entry of an event is a labelled section. Names of keys that take tables, now or later, are keys.
 fn is_child(entry: &Entry) -> bool {
-    let is_table_key = KEYS.iter().any(|key| key.name == entry.key && key.kind == Kind::TextTable);
+    let is_table_key = KEYS.iter().any(|key| key.name == entry.key && matches!(key.kind, Kind::TextTable));
     entry.table().is_some() && !is_table_key
 }
 

@@ -12,7 +12,7 @@ use super::{
         suggest::nearest,
         toml_text,
     },
-    keys::{KEYS, is_inherited},
+    keys::{KEYS, TOP, is_inherited},
     node::Draft,
     tree,
 };
@@ -22,7 +22,7 @@ use crate::model::{BadPath, Definition, Diagnostic, NodePath};
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
 
 /// Larger trees are refused.
-const MOST_NODES: usize = 100_000;
+pub(in super::super) const MOST_NODES: usize = 100_000;
 
 /// Reads a definition file, JSON if its name says so and TOML otherwise, and reports every mistake in it.
 /// The result is missing if one of them is an error.
@@ -39,7 +39,11 @@ pub fn read_pipeline(name: &str, bytes: &[u8]) -> (Option<Definition>, Vec<Diagn
         return (None, vec![diagnostic.help("give the file a name that ends in `.json`")]);
     }
     report.is_json = is_json;
-    let root = if is_json { json_text::read(&mut report) } else { toml_text::read(&mut report) };
+    read(report)
+}
+
+fn read(mut report: Report) -> (Option<Definition>, Vec<Diagnostic>) {
+    let root = if report.is_json { json_text::read(&mut report) } else { toml_text::read(&mut report) };
     report.end_syntax();
     let mut reader = Reader {
         top: Draft::new(NodePath::root(), 0..0),
@@ -107,9 +111,15 @@ impl Reader {
             let diagnostic = report.error(codes::PIPELINE_BAD_PATH, &entry.key_range, message, "no `/` before it");
             report.add(diagnostic.help(format!("write `{}`", report.header(&format!("/{name}")))));
         } else if !matches!(entry.value.value, Value::Lost) {
-            let help = match nearest(name, KEYS.iter().map(|key| key.name).filter(|name| is_inherited(name))) {
+            let help = match nearest(name, KEYS.iter().map(|key| key.name)) {
+                Some(near) if !is_inherited(near) => {
+                    format!("a key with a similar name exists: `{near}`, which belongs into a node")
+                }
                 Some(near) => format!("a key with a similar name exists: `{near}`"),
-                None => "the keys at the top are `image`, `env`, `cpu` and `mem`; nodes begin with `/`".to_owned(),
+                None => {
+                    let names: Vec<_> = TOP.iter().map(|name| format!("`{name}`")).collect();
+                    format!("the keys at the top are {}; nodes begin with `/`", names.join(", "))
+                }
             };
             let message = format!("unknown key `{name}` at the top of the file");
             let diagnostic = report.error(codes::PIPELINE_UNKNOWN_KEY, &entry.key_range, message, "not a key");
@@ -159,7 +169,7 @@ impl Reader {
             None => {
                 self.drafts.insert(0, Draft::new(NodePath::root(), 0..0));
                 let root = &mut self.drafts[0];
-                root.kind = Some(("serial".to_owned(), 0..0));
+                root.kind = Some(("serial", 0..0));
                 0
             }
         };
@@ -183,6 +193,10 @@ impl Reader {
         own.image = own.image.take().or(top.image);
         own.cpu = own.cpu.or(top.cpu);
         own.mem = own.mem.or(top.mem);
+        own.gpu = own.gpu.or(top.gpu);
+        own.requires_docker = own.requires_docker.or(top.requires_docker);
+        own.docker_run_args = own.docker_run_args.take().or(top.docker_run_args);
+        own.isolation = own.isolation.or(top.isolation);
         own.env.extend(top.env);
     }
 }

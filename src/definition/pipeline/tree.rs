@@ -7,9 +7,20 @@ use std::{
 
 use super::{
     super::{codes, report::Report},
+    misplaced,
     node::Draft,
 };
-use crate::model::{Definition, Exec, MAX_DEPTH, NodeDefinition, NodeIndex, NodeKind, NodePath};
+use crate::model::{
+    Callback, Definition, Exec, MAX_DEPTH, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Settings,
+};
+
+/// What becomes of a draft.
+enum Shape {
+    /// One node.
+    Node(NodeKind),
+    /// A Serial of two: a leaf with this command prints a tree, and then an empty group becomes that tree.
+    Generate(String),
+}
 
 /// Checks the drafts against each other and makes the tree, siblings in the order of the file.
 /// One of the drafts is the root. Refused paths are not missed.
@@ -27,12 +38,12 @@ pub(super) fn build(drafts: Vec<Draft>, refused: HashSet<NodePath>, report: &mut
     }
     let mut parents: HashSet<NodePath> = missing.iter().filter_map(NodePath::parent).collect();
     parents.extend(drafts.iter().filter_map(|draft| draft.path.parent()));
-    let mut kinds = Vec::with_capacity(drafts.len());
+    let mut shapes = Vec::with_capacity(drafts.len());
     for (draft, below) in drafts.iter().zip(&children) {
         let below: Vec<_> = below.iter().map(|at| &drafts[*at]).collect();
-        kinds.push(kind(draft, &below, parents.contains(&draft.path), report));
+        shapes.push(shape(draft, &below, parents.contains(&draft.path), report));
     }
-    if !drafts.iter().any(|draft| draft.exec.is_some()) && !report.has_errors() {
+    if !drafts.iter().any(Draft::has_command) && !report.has_errors() {
         let message = format!("{} runs nothing", report.file.name);
         let end = report.text().len();
         let diagnostic = report.error(codes::PIPELINE_EMPTY, &(end..end), message, "no node has an `exec`");
@@ -42,12 +53,13 @@ pub(super) fn build(drafts: Vec<Draft>, refused: HashSet<NodePath>, report: &mut
     if report.has_errors() {
         return None;
     }
-    let kinds = kinds.into_iter().collect::<Option<Vec<_>>>()?;
-    arrange(drafts, &children, kinds)
+    let shapes = shapes.into_iter().collect::<Option<Vec<_>>>()?;
+    arrange(drafts, &children, shapes)
 }
 
 fn is_shallow(draft: &Draft, report: &mut Report) -> bool {
-    let depth = draft.path.depth();
+    // Below a node that generates there are at least the two that do it.
+    let depth = draft.path.depth() + usize::from(draft.generate.is_some());
     if depth > MAX_DEPTH {
         let message = format!("the tree is too deep: this node lies {depth} levels below the root");
         let diagnostic = report.error(codes::PIPELINE_TOO_DEEP, &draft.at, message, "too many parts");
@@ -79,62 +91,81 @@ fn add_missing_parents(
 }
 
 /// Settles what a node is. Nothing is returned, and a mistake reported, if its author left that open.
-fn kind(draft: &Draft, children: &[&Draft], has_children: bool, report: &mut Report) -> Option<NodeKind> {
-    let kind = draft.kind.as_ref().map(|(word, _)| word.as_str());
-    match (kind, &draft.exec) {
-        (Some(word @ ("serial" | "parallel")), Some((_, exec))) => {
-            add_conflict(draft, word, exec, report);
+fn shape(draft: &Draft, children: &[&Draft], has_children: bool, report: &mut Report) -> Option<Shape> {
+    let kind = draft.kind.as_ref().map(|(word, _)| *word);
+    match (kind, &draft.exec, &draft.generate) {
+        (_, Some((_, exec)), Some((_, generate))) => {
+            let message = format!("node `{}` has both `exec` and `generate`", draft.path);
+            let diagnostic = report.error(codes::PIPELINE_TYPE_CONFLICT, generate, message, "prints a tree");
+            let diagnostic = diagnostic.see(report.span(exec), "runs a command, and that is all");
+            report.add(diagnostic.help("take out one of the two"));
             None
         }
-        (Some("serial"), None) => {
-            Some(NodeKind::Serial { stop_on_error: draft.stop_on_error.as_ref().is_none_or(|(stop, _)| *stop) })
+        (Some(word @ ("serial" | "parallel")), Some((_, command)), None) | (Some(word), None, Some((_, command))) => {
+            add_conflict(draft, word, command, report);
+            None
         }
-        (Some("parallel"), None) => {
-            add_misplaced_stop(draft, report);
-            Some(NodeKind::Parallel)
+        (Some("serial"), None, None) => {
+            misplaced::check_group(draft, report);
+            let stop_on_error = draft.stop_on_error.unwrap_or(true);
+            Some(Shape::Node(NodeKind::Serial { stop_on_error }))
         }
-        (_, Some((command, exec))) => {
-            add_children_of_exec(draft, children, exec, report);
-            add_misplaced_stop(draft, report);
-            Some(NodeKind::Exec(Exec { command: command.clone() }))
+        (Some("parallel"), None, None) => {
+            misplaced::check_parallel(draft, report);
+            Some(Shape::Node(NodeKind::Parallel))
         }
-        (_, None) => {
+        (_, Some((command, exec)), None) => {
+            add_childless(draft, children, exec, report);
+            misplaced::check_exec(draft, report);
+            Some(Shape::Node(NodeKind::Exec(Exec { command: command.clone() })))
+        }
+        (None, None, Some((command, generate))) => {
+            add_childless(draft, children, generate, report);
+            misplaced::check_generate(draft, report);
+            Some(Shape::Generate(command.clone()))
+        }
+        (_, None, None) => {
             add_open_kind(draft, has_children, kind, report);
             None
         }
     }
 }
 
-fn add_children_of_exec(draft: &Draft, children: &[&Draft], exec: &Range<usize>, report: &mut Report) {
-    for child in children {
-        let message = format!("`{}` hangs below `{}`, which runs a command", child.path, draft.path);
-        let diagnostic = report.error(codes::PIPELINE_EXEC_PARENT, &child.at, message, "cannot be a child");
-        let diagnostic = diagnostic.see(report.span(exec), "nodes with `exec` have no children");
+/// Reports children of a node whose author cannot give it any.
+fn add_childless(draft: &Draft, children: &[&Draft], command: &Range<usize>, report: &mut Report) {
+    let (does, why, help) = if draft.exec.is_some() {
         let help = format!("move the command to a child of its own, and give `{}` a type", draft.path);
-        report.add(diagnostic.help(help));
+        ("runs a command", "nodes with `exec` have no children", help)
+    } else {
+        let help = "print it too, or move it to another node".to_owned();
+        ("prints its own children", "the tree that this prints is all that hangs below", help)
+    };
+    for child in children {
+        let message = format!("`{}` hangs below `{}`, which {does}", child.path, draft.path);
+        let diagnostic = report.error(codes::PIPELINE_EXEC_PARENT, &child.at, message, "cannot be a child");
+        report.add(diagnostic.see(report.span(command), why).help(help.clone()));
     }
 }
 
-fn add_conflict(draft: &Draft, word: &str, exec: &Range<usize>, report: &mut Report) {
-    let message = format!("node `{}` is {word} and has a command", draft.path);
-    let mut diagnostic = report.error(codes::PIPELINE_TYPE_CONFLICT, exec, message, "only `exec` nodes run a command");
+fn add_conflict(draft: &Draft, word: &str, command: &Range<usize>, report: &mut Report) {
+    let (message, label, help) = if draft.exec.is_some() {
+        let help = "take out one of the two, or move the command to a child";
+        (format!("node `{}` is {word} and has a command", draft.path), "only `exec` nodes run a command", help)
+    } else {
+        let help = "take the type out";
+        (format!("node `{}` has a type and prints its tree", draft.path), "what this prints says the type", help)
+    };
+    let mut diagnostic = report.error(codes::PIPELINE_TYPE_CONFLICT, command, message, label);
     if let Some((_, range)) = &draft.kind {
         diagnostic = diagnostic.see(report.span(range), "the type is given here");
     }
-    report.add(diagnostic.help("take out one of the two, or move the command to a child"));
-}
-
-fn add_misplaced_stop(draft: &Draft, report: &mut Report) {
-    if let Some((_, range)) = &draft.stop_on_error {
-        let message = format!("`stop_on_error` means nothing to node `{}`", draft.path);
-        let diagnostic = report.error(codes::PIPELINE_MISPLACED_KEY, range, message, "only serial nodes have an order");
-        report.add(diagnostic.help("take it out, or put it on a serial node above"));
-    }
+    report.add(diagnostic.help(help));
 }
 
 fn add_open_kind(draft: &Draft, has_children: bool, kind: Option<&str>, report: &mut Report) {
     // A type or command that was refused has been reported; a broken line may have held one.
-    let is_refused = draft.given("exec").is_some() || (kind.is_none() && draft.given("type").is_some());
+    let is_given = |name| draft.given(name).is_some();
+    let is_refused = is_given("exec") || is_given("generate") || (kind.is_none() && is_given("type"));
     if report.is_broken() || is_refused {
         return;
     }
@@ -154,17 +185,40 @@ fn add_open_kind(draft: &Draft, has_children: bool, kind: Option<&str>, report: 
 }
 
 /// Puts the nodes in order, parents before children.
-fn arrange(drafts: Vec<Draft>, children: &[Vec<usize>], kinds: Vec<NodeKind>) -> Option<Definition> {
+fn arrange(drafts: Vec<Draft>, children: &[Vec<usize>], shapes: Vec<Shape>) -> Option<Definition> {
     let root = drafts.iter().position(|draft| draft.path.is_root())?;
-    let mut waiting: Vec<_> = drafts.into_iter().zip(kinds).map(Some).collect();
+    let mut waiting: Vec<_> = drafts.into_iter().zip(shapes).map(Some).collect();
     let mut nodes = Vec::with_capacity(waiting.len());
     let mut stack = vec![(root, None)];
     while let Some((at, parent)) = stack.pop() {
-        let (draft, kind) = waiting[at].take()?;
+        let (draft, shape) = waiting[at].take()?;
         let own = NodeIndex(u32::try_from(nodes.len()).ok()?);
         stack.extend(children[at].iter().rev().map(|child| (*child, Some(own))));
-        let name = draft.path.name().into();
-        nodes.push(NodeDefinition { name, parent, kind, settings: draft.settings.into() });
+        let (name, settings) = (draft.path.name().into(), draft.settings.into());
+        match shape {
+            Shape::Node(kind) => nodes.push(NodeDefinition { name, parent, kind, settings }),
+            Shape::Generate(command) => {
+                let kind = NodeKind::Serial { stop_on_error: true };
+                nodes.push(NodeDefinition { name, parent, kind, settings });
+                nodes.extend(lazy(command, &draft.path, own));
+            }
+        }
     }
     Definition::new(nodes).ok()
+}
+
+/// Makes the two children of a node that generates: one prints the tree, the other becomes it (`compat.md` §2.9).
+fn lazy(command: String, path: &NodePath, parent: NodeIndex) -> [NodeDefinition; 2] {
+    let remedy = Remedy::DeserializeIntoNode { target: path.child("Execute") };
+    let callbacks = vec![Callback { on: On::Done, remedy, inherited: false }];
+    let node = |name: &str, kind, settings: Settings| NodeDefinition {
+        name: name.into(),
+        parent: Some(parent),
+        kind,
+        settings: settings.into(),
+    };
+    [
+        node("Generate", NodeKind::Exec(Exec { command }), Settings { callbacks, ..Settings::default() }),
+        node("Execute", NodeKind::Parallel, Settings::default()),
+    ]
 }
