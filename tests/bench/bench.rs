@@ -15,6 +15,7 @@ use table::Row;
 mod client;
 mod cold;
 mod docker;
+mod engine;
 #[path = "../forge/git_http.rs"]
 #[expect(clippy::unwrap_used, reason = "the tests use it too")]
 mod git_http;
@@ -30,12 +31,13 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 5] = ["nodes", "processes", "intake", "cold", "memory"];
+const GROUPS: [&str; 6] = ["engine", "nodes", "processes", "intake", "cold", "memory"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare-loop", shell, count] => reference::bare_loop(shell, count.parse()?),
+        ["engine-tree", leaves] => engine::tree(leaves.parse()?),
         ["hmac-only", secret] => run(reference::hmac_only(secret.to_owned())),
         _ => run(measure(&arguments)),
     }
@@ -55,6 +57,9 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     let world = world::World::start().await?;
     let place = Place::new()?;
     let mut rows = Vec::new();
+    if wants("engine") {
+        keep(&mut rows, engine::rows().await?)?;
+    }
     if wants("nodes") {
         let server = Server::start(&place, &world, "docker", Some(1)).await?;
         keep(&mut rows, nodes::in_containers(&server, &world, &image).await?)?;

@@ -36,7 +36,7 @@ pub(crate) async fn row(place: &Place, world: &World) -> anyhow::Result<Row> {
 }
 
 /// Returns what a process holds in memory, in millions of bytes.
-fn resident(pid: u32) -> anyhow::Result<f64> {
+pub(crate) fn resident(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
