@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     dispatch::view::{NodeView, PipelineView},
-    present::{failures, glyph, headline, plain_text, shell_word, tail, took, tree_lines},
+    present::{failures, glyph, headline, plain_text, shell_word, standstill, tail, took, tree_lines},
 };
 
 /// More failures than this are named but not shown with their logs.
@@ -64,7 +64,11 @@ pub(super) fn draw(
         printer.line("nodes run as plain processes on the server's machine: no isolation")?;
     }
     let duration = took(Some(summary.created_at), summary.finished_at, now).unwrap_or_default();
-    printer.line(&format!("{}, after {duration}\n", printer.state(summary.state, &headline(summary))))?;
+    printer.line(&format!("{}, after {duration}", printer.state(summary.state, &headline(summary))))?;
+    if let Some(words) = standstill(pipeline) {
+        printer.line(&words)?;
+    }
+    printer.line("")?;
     for line in tree_lines(pipeline, now, printer.ink()) {
         printer.line(&line)?;
     }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{error::Error, find::find};
 use crate::{
     engine::{self, Pipeline},
-    model::{Actor, Asked, Command, Definition, Edit, Effect, Event, NodePath, Recorded},
+    model::{Actor, Asked, Command, Definition, Edit, Event, Fence, NodeIndex, NodePath, Recorded},
 };
 
 /// One thing that somebody does to a pipeline, or to a node of it and all below.
@@ -120,21 +120,27 @@ impl From<Asked> for Request {
 }
 
 impl Receipt {
-    /// Reads off the events of an action what it led to; the state is the one after them.
-    pub(super) fn of(pipeline: &Pipeline, events: &[Recorded]) -> Self {
+    /// Says what an action led to, by its events and the state after them. What was being ended before is not its doing.
+    pub(super) fn of(pipeline: &Pipeline, events: &[Recorded], ended_before: &BTreeSet<Fence>) -> Self {
         let tree = pipeline.definition();
-        let mut again = BTreeSet::new();
-        let mut stops = 0;
-        for recorded in events {
-            if let Event::NodeReset { node } = recorded.event {
-                again.extend(tree.subtree(node).into_iter().filter(|at| tree.is_exec(*at)));
-            }
-            let effects = engine::effects(pipeline, recorded);
-            stops += effects.iter().filter(|effect| matches!(effect, Effect::Stop { .. })).count();
-        }
+        let resets = events.iter().filter_map(|recorded| match recorded.event {
+            Event::NodeReset { node } => Some(node),
+            _ => None,
+        });
+        let runs = |at: &NodeIndex| tree.is_exec(*at) && !pipeline.is_skipped(*at);
+        let reruns: BTreeSet<NodeIndex> = resets.flat_map(|node| tree.subtree(node)).filter(runs).collect();
+        let stops = being_ended(pipeline).difference(ended_before).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Self { seq: pipeline.seq(), repeated: false, reruns: count(again.len()), stops: count(stops) }
+        Self { seq: pipeline.seq(), repeated: false, reruns: count(reruns.len()), stops: count(stops) }
     }
+}
+
+/// Returns the attempts that go on and must not.
+pub(super) fn being_ended(pipeline: &Pipeline) -> BTreeSet<Fence> {
+    let live = pipeline.live_attempts();
+    live.filter(|(node, attempt)| engine::must_stop(pipeline, *node, attempt).is_some())
+        .map(|(_, attempt)| attempt.fence)
+        .collect()
 }
 
 #[cfg(test)]

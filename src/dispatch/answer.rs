@@ -1,13 +1,13 @@
 //! Views of pipelines, made from the engine's state.
 
 use super::{
-    cause,
-    view::{AttemptView, NodeView, PipelineSummary, PipelineView},
+    callbacks, cause,
+    view::{AttemptView, NodeView, PipelineSummary, PipelineView, ResourcesView},
 };
 use crate::{
     engine::{self, Attempt, Pipeline},
     executor::Executor,
-    model::{NodeIndex, NodeKind, Outcome, State},
+    model::{Definition, Isolation, NodeIndex, NodeKind, Outcome, Resources, State},
     store::pipelines::{Listed, Projection},
 };
 
@@ -68,6 +68,8 @@ pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor, trouble: Op
         seq: pipeline.seq(),
         executor: executor.name().to_owned(),
         isolated: executor.isolates(),
+        hold: pipeline.hold(),
+        asleep: pipeline.asleep().is_some(),
         nodes: pipeline
             .definition()
             .subtree(NodeIndex::ROOT)
@@ -86,8 +88,10 @@ pub(super) fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>)
         NodeKind::Serial { .. } => ("serial", None),
         NodeKind::Parallel => ("parallel", None),
     };
+    let settings = &tree.node(index).settings;
     let attempts = pipeline.leaf(index).map(|leaf| leaf.attempts.as_slice()).unwrap_or_default();
     NodeView {
+        index: index.0,
         name: path.name().to_owned(),
         depth: path.depth(),
         path: path.into(),
@@ -97,13 +101,32 @@ pub(super) fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>)
             (State::Queued, Some(trouble)) if command.is_some() => Some(format!("waits: {trouble}")),
             _ => engine::waits_for(pipeline, index),
         },
+        skipped_by: skipped_by(pipeline, index),
         cause: cause::of_leaf(pipeline, index),
+        resources: command.as_ref().map(|_| resources(tree, index)),
+        container_group: tree.reuse_group(index).map(|group| tree.path(group).into()),
+        isolation: command.as_ref().map(|_| tree.isolation(index)).filter(|isolation| *isolation != Isolation::Shared),
+        suppress_errors: settings.suppress_errors,
+        max_concurrent: settings.max_concurrent,
+        callbacks: settings.callbacks.iter().map(callbacks::words).collect(),
         image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
         command,
-        doc: tree.node(index).settings.doc.clone(),
+        doc: settings.doc.clone(),
         counts: pipeline.counts(index),
         attempts: (1..).zip(attempts).map(|(number, attempt)| attempt_view(pipeline, number, attempt)).collect(),
     }
+}
+
+/// Returns the outermost of the nodes above it, itself included, that are skipped.
+fn skipped_by(pipeline: &Pipeline, index: NodeIndex) -> Option<String> {
+    let tree = pipeline.definition();
+    let outermost = tree.lineage(index).take_while(|at| pipeline.is_skipped(*at)).last()?;
+    Some(tree.path(outermost).into())
+}
+
+fn resources(tree: &Definition, index: NodeIndex) -> ResourcesView {
+    let Resources { cpu, mem, gpu } = tree.resources(index);
+    ResourcesView { cpu, mem, gpu, docker: tree.requires_docker(index) }
 }
 
 fn attempt_view(pipeline: &Pipeline, number: u32, attempt: &Attempt) -> AttemptView {
@@ -124,6 +147,8 @@ fn attempt_view(pipeline: &Pipeline, number: u32, attempt: &Attempt) -> AttemptV
             _ => None,
         },
         kill_reason: attempt.outcome.as_ref().and_then(Outcome::kill_reason),
+        cpu: f64::from(attempt.milli_cpu) / 1_000.0,
+        mem: f64::from(attempt.mem_mib) / 1_024.0,
         leased_at: attempt.leased_at,
         started_at: attempt.started_at,
         finished_at: attempt.finished_at,

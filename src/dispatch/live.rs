@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    action::{Receipt, Request},
+    action::{Receipt, Request, being_ended},
     answer,
     error::Error,
     feedback,
@@ -182,7 +182,7 @@ impl Live {
                 Err(error) => return drop(reply.send(Err(error.into()))),
             }
         }
-        let is_action = matches!(request, Request::Action(..));
+        let ended_before = matches!(request, Request::Action(..)).then(|| being_ended(&self.pipeline));
         let asked = match request.resolve(self.pipeline.definition()) {
             Ok(asked) => asked,
             Err(error) => return drop(reply.send(Err(error))),
@@ -190,9 +190,9 @@ impl Live {
         match engine::execute(&mut self.pipeline, clock::now(), &asked) {
             Ok(events) => {
                 let seq = self.pipeline.seq();
-                let receipt = match is_action {
-                    true => Receipt::of(&self.pipeline, &events),
-                    false => Receipt { seq, ..Receipt::default() },
+                let receipt = match ended_before {
+                    Some(before) => Receipt::of(&self.pipeline, &events, &before),
+                    None => Receipt { seq, ..Receipt::default() },
                 };
                 draft.events.extend(events);
                 draft.replies.push((reply, receipt));

@@ -6,6 +6,7 @@
 
 mod action;
 mod answer;
+mod callbacks;
 mod cause;
 mod error;
 mod feed;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Counts, Ending, KillReason, State, Trust};
+use crate::model::{Counts, Ending, Hold, Isolation, KillReason, State, Trust};
 
 /// One line of the list of pipelines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +42,7 @@ pub struct PipelineSummary {
 }
 
 /// A pipeline with its whole tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PipelineView {
     /// The same as in the list.
     #[serde(flatten)]
@@ -53,13 +53,21 @@ pub struct PipelineView {
     pub executor: String,
     /// Whether nodes are kept apart from the host and one another (`process` does not).
     pub isolated: bool,
+    /// Why nothing starts before somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// Whether it was put to sleep: nothing starts until it is woken.
+    #[serde(default)]
+    pub asleep: bool,
     /// Parents before children; the first is the root.
     pub nodes: Vec<NodeView>,
 }
 
-/// One node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// One node. What most nodes do not have is left out where it is absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeView {
+    /// Number by which events name it. It stays for the life of the pipeline, also when the tree grows.
+    pub index: u32,
     /// Absolute path, `/` for the root.
     pub path: String,
     /// Last part of the path.
@@ -71,6 +79,9 @@ pub struct NodeView {
     pub kind: String,
     /// Its state.
     pub state: State,
+    /// Path of the node by whose skip it is passed over: its own, or that of one above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_by: Option<String>,
     /// Why it waits, where it waits: `waits for /build`, `waits for a free slot`.
     pub waits_for: Option<String>,
     /// For a leaf that failed: why, in words.
@@ -79,6 +90,24 @@ pub struct NodeView {
     pub command: Option<String>,
     /// For a leaf: the image it runs in, inherited ones included.
     pub image: Option<String>,
+    /// For a leaf: what it needs of the machine, inherited values included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesView>,
+    /// Path of the node with `container_reuse_context = new` whose container it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_group: Option<String>,
+    /// For a leaf that is more than `shared`: how clean its container is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// Whether it counts as done though something failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suppress_errors: bool,
+    /// For a group: how many leaves below it may be queued or running at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<u32>,
+    /// What its author asked for in advance, in words: `on error: retry at most 2 times`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<String>,
     /// Author's description, Markdown.
     pub doc: Option<String>,
     /// Leaves below it by state (for a leaf: itself).
@@ -87,8 +116,28 @@ pub struct NodeView {
     pub attempts: Vec<AttemptView>,
 }
 
+/// What a leaf needs of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ResourcesView {
+    /// Processors.
+    pub cpu: f64,
+    /// Memory in GiB.
+    pub mem: f64,
+    /// Graphics processors.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gpu: u32,
+    /// Whether it needs the machine's own Docker.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub docker: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// One try of a leaf.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
     /// 1 for the first.
     pub number: u32,
@@ -96,7 +145,7 @@ pub struct AttemptView {
     pub fence: u64,
     /// The worker that ran it.
     pub worker: String,
-    /// Who or what asked for it.
+    /// Who or what asked for it: a login, ``token `admin` ``, ``callback `retry` ``.
     pub asked_by: String,
     /// State of this attempt: queued, running, done, error or killed.
     pub state: State,
@@ -106,6 +155,12 @@ pub struct AttemptView {
     pub exit_code: Option<i32>,
     /// Why it was killed, where it was.
     pub kill_reason: Option<KillReason>,
+    /// Processors that it could use.
+    #[serde(default)]
+    pub cpu: f64,
+    /// GiB of memory that it could use.
+    #[serde(default)]
+    pub mem: f64,
     /// When it got its worker.
     #[schema(value_type = String, format = DateTime)]
     pub leased_at: Timestamp,

@@ -12,6 +12,6 @@ mod tree;
 pub use ago::ago;
 pub use ink::Ink;
 pub use shell::shell_word;
-pub use state::{attempt_outcome, counts_words, glyph, headline, took};
+pub use state::{attempt_outcome, counts_words, glyph, headline, standstill, took};
 pub use strip::{plain_text, tail};
-pub use tree::{Row, failures, rows, tree_lines, tree_text};
+pub use tree::{Row, failures, remarks, rows, tree_lines, tree_text};

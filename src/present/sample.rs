@@ -29,6 +29,8 @@ fn attempt(number: u32, state: State, outcome: Option<&str>, started: i64, ended
         outcome: outcome.map(Into::into),
         exit_code: None,
         kill_reason: (state == State::Killed).then_some(KillReason::Timeout),
+        cpu: 1.0,
+        mem: 2.0,
         leased_at: at(started),
         started_at: Some(at(started)),
         finished_at: ended.map(at),
@@ -40,15 +42,23 @@ fn node(path: &str, kind: &str, state: State, counts: Counts) -> NodeView {
     let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/");
     let depth = if path == "/" { 0 } else { path.matches('/').count() };
     NodeView {
+        index: 0,
         path: path.into(),
         name: name.into(),
         depth,
         kind: kind.into(),
         state,
+        skipped_by: None,
         waits_for: None,
         cause: None,
         command: None,
         image: None,
+        resources: None,
+        container_group: None,
+        isolation: None,
+        suppress_errors: false,
+        max_concurrent: None,
+        callbacks: Vec::new(),
         doc: None,
         counts,
         attempts: Vec::new(),
@@ -103,7 +113,7 @@ pub(crate) fn failed_pipeline() -> PipelineView {
         slow,
         deploy,
     ];
-    PipelineView { summary, seq: 31, executor: "docker".into(), isolated: true, nodes }
+    PipelineView { summary, seq: 31, executor: "docker".into(), isolated: true, hold: None, asleep: false, nodes }
 }
 
 /// Makes a pipeline that is on its way.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::strip::plain_text;
 use crate::{
-    dispatch::view::{AttemptView, PipelineSummary},
-    model::{Counts, Ending, State, format_duration},
+    dispatch::view::{AttemptView, PipelineSummary, PipelineView},
+    model::{Counts, Ending, Hold, State, format_duration},
 };
 
 /// Returns the glyph of a state.
@@ -45,6 +45,18 @@ pub fn headline(pipeline: &PipelineSummary) -> String {
             };
             format!("{}: {} of {total} nodes have ended{failed}", pipeline.state, pipeline.counts.finished())
         }
+    }
+}
+
+/// Says why nothing starts in a pipeline that waits for somebody, and how it goes on.
+pub fn standstill(pipeline: &PipelineView) -> Option<String> {
+    let id = &pipeline.summary.id;
+    match (pipeline.hold, pipeline.asleep) {
+        _ if pipeline.summary.ending.is_some() => None,
+        (_, true) => Some(format!("it sleeps; `conducto wake {id}` lets it go on")),
+        (Some(Hold::Manual), false) => Some(format!("it waits to be started; `conducto start {id}` does that")),
+        (Some(Hold::Approval), false) => Some("it waits for approval: the code comes from a fork".to_owned()),
+        (None, false) => None,
     }
 }
 

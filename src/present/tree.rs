@@ -10,7 +10,7 @@ use super::{
 use crate::dispatch::view::{NodeView, PipelineView};
 
 /// One node, ready to be printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row<'a> {
     /// Lines that lead from the parent: `│ ├ `.
     pub guide: String,
@@ -44,9 +44,9 @@ pub fn rows(pipeline: &PipelineView, now: Timestamp) -> Vec<Row<'_>> {
     rows
 }
 
-/// Returns the leaves that failed, in the order of the tree.
+/// Returns the leaves that failed and are not skipped, in the order of the tree.
 pub fn failures(pipeline: &PipelineView) -> impl Iterator<Item = &NodeView> {
-    pipeline.nodes.iter().filter(|node| node.kind == "exec" && node.state.is_failed())
+    pipeline.nodes.iter().filter(|node| node.kind == "exec" && node.state.is_failed() && node.skipped_by.is_none())
 }
 
 /// Draws the tree as lines, painted.
@@ -112,20 +112,35 @@ fn duration(pipeline: &PipelineView, at: usize, now: Timestamp) -> Option<String
 }
 
 fn details(node: &NodeView) -> String {
-    if node.kind != "exec" {
-        return counts_words(&node.counts);
-    }
     let mut parts = Vec::new();
-    if node.state.is_failed() {
-        let outcome = node.cause.clone().or_else(|| node.attempts.last().map(attempt_outcome));
-        parts.extend(outcome.map(|words| plain_text(words.as_bytes())));
-    } else if !node.state.is_finished() {
-        parts.extend(node.waits_for.clone());
+    if node.kind != "exec" {
+        parts.extend(Some(counts_words(&node.counts)).filter(|words| !words.is_empty()));
     }
+    parts.extend(remarks(node));
     if node.attempts.len() > 1 {
         parts.push(format!("attempt {}", node.attempts.len()));
     }
     parts.join(" · ")
+}
+
+/// Says what is to be said of a node beside its state: that it is skipped, why it failed or waits, whose container it has.
+pub fn remarks(node: &NodeView) -> Vec<String> {
+    let is_leaf = node.kind == "exec";
+    let mut remarks = Vec::new();
+    match node.skipped_by.as_deref() {
+        Some(above) if above != node.path => remarks.push(format!("skipped with {above}")),
+        Some(_) => remarks.push("skipped".to_owned()),
+        None if is_leaf && !node.state.is_finished() => remarks.extend(node.waits_for.clone()),
+        None => {}
+    }
+    if is_leaf && node.state.is_failed() {
+        let outcome = node.cause.clone().or_else(|| node.attempts.last().map(attempt_outcome));
+        remarks.extend(outcome.map(|words| plain_text(words.as_bytes())));
+    }
+    if node.container_group.as_ref() == Some(&node.path) {
+        remarks.push(if is_leaf { "container of its own" } else { "one container" }.to_owned());
+    }
+    remarks
 }
 
 #[cfg(test)]
@@ -146,5 +161,28 @@ mod tests {
         │ └ ■ slow          killed     1m30s  max_time exceeded
         └ ○ deploy          pending           stopped by the error of /checks
         ");
+    }
+
+    #[test]
+    fn what_is_skipped_and_who_shares_a_container_is_said_beside_the_state() {
+        let mut pipeline = sample::failed_pipeline();
+        for node in &mut pipeline.nodes {
+            match node.path.as_str() {
+                "/checks" => node.container_group = Some("/checks".into()),
+                "/checks/unit" | "/checks/slow" => node.skipped_by = Some("/checks/unit".into()),
+                _ => {}
+            }
+        }
+        let now = pipeline.summary.created_at;
+        insta::assert_snapshot!(tree_text(&pipeline, now), @"
+        ✗ /                 error      1m33s  P1 D2 E1 K1
+        ├ ✓ install         done        2.0s
+        ├ ✗ checks          error      1m30s  D1 E1 K1 · one container
+        │ ├ ✓ lint & style  done        1.0s
+        │ ├ ✗ unit          error      34.0s  skipped · exit 1 · attempt 2
+        │ └ ■ slow          killed     1m30s  skipped with /checks/unit · max_time exceeded
+        └ ○ deploy          pending           stopped by the error of /checks
+        ");
+        assert_eq!(failures(&pipeline).count(), 0, "what is skipped has not failed");
     }
 }

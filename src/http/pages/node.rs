@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     clock,
-    dispatch::view::{AttemptView, NodeView, PipelineView},
+    dispatch::view::{AttemptView, NodeView, PipelineView, ResourcesView},
     http::{auth::wants_html, extract::Path, problem::Problem, router::App},
-    present::{attempt_outcome, glyph, shell_word, took},
+    present::{attempt_outcome, glyph, remarks, shell_word, took},
 };
 
 /// Lines of log on the page.
@@ -60,8 +60,12 @@ pub(crate) fn page(pipeline: &PipelineView, node: &NodeView, log: &str, now: Tim
         parts::state(heading, node.state);
         heading.words("h1", &[], &node.path);
     });
-    if let Some(words) = node.cause.as_ref().or(node.waits_for.as_ref()) {
-        body.words("p", &[("class", "headline")], words);
+    let words = match &remarks(node)[..] {
+        [] => node.waits_for.clone(),
+        remarks => Some(remarks.join(" · ")),
+    };
+    if let Some(words) = words {
+        body.words("p", &[("class", "headline")], &words);
     }
     parts::isolation(&mut body, pipeline);
     if node.kind == "exec" {
@@ -82,7 +86,16 @@ pub(crate) fn page(pipeline: &PipelineView, node: &NodeView, log: &str, now: Tim
 }
 
 fn leaf(body: &mut Html, id: &str, node: &NodeView, log: &str, now: Timestamp) {
-    parts::facts(body, &[("Image", node.image.clone())]);
+    let needs = node.resources.map(needs);
+    let callbacks = Some(node.callbacks.join(", ")).filter(|words| !words.is_empty());
+    let container = node.container_group.as_ref().map(|group| format!("shared by all of {group}"));
+    let facts = [
+        ("Image", node.image.clone()),
+        ("Needs", needs),
+        ("Container", container),
+        ("Asked for in advance", callbacks),
+    ];
+    parts::facts(body, &facts);
     if let Some(doc) = &node.doc {
         body.words("p", &[("class", "doc")], doc);
     }
@@ -105,13 +118,22 @@ fn leaf(body: &mut Html, id: &str, node: &NodeView, log: &str, now: Timestamp) {
         line.words("code", &[], &format!("conducto logs -f {id} {}", shell_word(&node.path)));
         line.text(" · run it again: ");
         line.words("code", &[], &format!("conducto reset {id} {}", shell_word(&node.path)));
+        line.text(" · pass it over: ");
+        line.words("code", &[], &format!("conducto skip {id} {}", shell_word(&node.path)));
     });
+}
+
+fn needs(resources: ResourcesView) -> String {
+    let ResourcesView { cpu, mem, gpu, docker } = resources;
+    let gpu = if gpu > 0 { format!(", {gpu} gpu") } else { String::new() };
+    let docker = if docker { ", the machine's Docker" } else { "" };
+    format!("{cpu} cpu, {mem} GiB{gpu}{docker}")
 }
 
 fn attempts(table: &mut Html, id: &str, node: &NodeView, now: Timestamp) {
     table.element("thead", &[], |head| {
         head.element("tr", &[], |row| {
-            for name in ["Attempt", "State", "How it ended", "Took", "Asked for by", "Began", "Log"] {
+            for name in ["Attempt", "State", "How it ended", "Took", "With", "Asked for by", "Began", "Log"] {
                 row.words("th", &[("scope", "col")], name);
             }
         });
@@ -129,6 +151,7 @@ fn attempt_row(row: &mut Html, id: &str, node: &NodeView, attempt: &AttemptView,
     row.words("td", &[], &attempt_outcome(attempt));
     let took = took(attempt.started_at, attempt.finished_at, now);
     row.words("td", &[("class", "number")], &took.unwrap_or_default());
+    row.words("td", &[], &format!("{} cpu, {} GiB", attempt.cpu, attempt.mem));
     row.words("td", &[], &attempt.asked_by);
     row.element("td", &[("class", "number")], |cell| {
         parts::time(cell, attempt.started_at.unwrap_or(attempt.leased_at), now);

@@ -31,7 +31,7 @@ use crate::{
         router::App,
     },
     model::{NodePath, Trust},
-    present::{Row, failures, headline, plain_text, rows, shell_word, took, tree_text},
+    present::{Row, failures, headline, plain_text, remarks, rows, shell_word, standstill, took, tree_text},
 };
 
 /// Failures shown with their logs; more are only in the tree.
@@ -101,6 +101,9 @@ pub(crate) fn page(pipeline: &PipelineView, failures: &[Failure<'_>], now: Times
         heading.words("h1", &[], if summary.title.is_empty() { &summary.id } else { &summary.title });
     });
     body.words("p", &[("class", "headline")], &headline(summary));
+    if let Some(words) = standstill(pipeline) {
+        body.words("p", &[("class", "note")], &words);
+    }
     parts::counts(&mut body, &summary.counts);
     parts::isolation(&mut body, pipeline);
     let trust = (summary.trust == Trust::Fork).then(|| "code of a fork: no secrets".to_owned());
@@ -196,8 +199,7 @@ fn tree_row(body: &mut Html, id: &str, row: &Row<'_>) {
         let attempts =
             if is_leaf && !node.attempts.is_empty() { node.attempts.len().to_string() } else { String::new() };
         line.words("td", &[("class", "number")], &attempts);
-        let details =
-            if is_leaf { node.cause.as_deref().or(node.waits_for.as_deref()).unwrap_or("") } else { &row.details };
+        let details = if is_leaf { &remarks(node).join(" · ") } else { &row.details };
         line.words("td", &[("class", "quiet")], details);
     });
 }
@@ -205,7 +207,8 @@ fn tree_row(body: &mut Html, id: &str, row: &Row<'_>) {
 pub(crate) fn text(pipeline: &PipelineView, failures: &[Failure<'_>], now: Timestamp) -> String {
     let summary = &pipeline.summary;
     let mut text = format!("{}  {} {} {}\n", summary.id, summary.repository, summary.trigger, summary.sha);
-    text.push_str(&format!("{}\n{}\n\n", plain_text(summary.title.as_bytes()), headline(summary)));
+    let standstill = standstill(pipeline).map(|words| words + "\n").unwrap_or_default();
+    text.push_str(&format!("{}\n{}\n{standstill}\n", plain_text(summary.title.as_bytes()), headline(summary)));
     if !pipeline.isolated {
         text.push_str("nodes run as plain processes on the server's machine: no isolation\n\n");
     }
