@@ -162,7 +162,7 @@ fn add_host(text: &str) -> Result<DockerArg, String> {
     let wrong = || "it must be `name:address`".to_owned();
     let (host, address) = text.split_once([':', '=']).ok_or_else(wrong)?;
     let bare = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
-    if !is_host(host) || (bare != "host-gateway" && bare.parse::<std::net::IpAddr>().is_err()) {
+    if !is_host(host) || (bare != "host-gateway" && bare.parse::<core::net::IpAddr>().is_err()) {
         return Err(wrong());
     }
     Ok(DockerArg::AddHost { host: host.to_owned(), address: bare.to_owned() })

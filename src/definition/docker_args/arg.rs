@@ -1,6 +1,6 @@
 //! One option of `docker run` as data. Knows neither how it is written nor how it is set.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// One option, ready to be set on a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
