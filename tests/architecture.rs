@@ -51,6 +51,13 @@ const IMPURE: &[&str] = &[
     " rand::",
 ];
 
+/// Such words that are pure where they stand, with the reason.
+const PURE_THERE: &[(&str, &str, &str)] = &[(
+    "src/definition/printed/blob.rs",
+    "std::io",
+    "gzip is unpacked from memory through `Read`, the crate's only bounded way",
+)];
+
 /// What may lie at the top of the repository.
 const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",
@@ -192,7 +199,9 @@ fn the_pure_floors_touch_nothing_outside() {
         for room in rooms.iter().map(|room| root().join("src").join(room)).filter(|room| room.is_dir()) {
             for file in sources(&room).into_iter().filter(|file| !is_test(file)) {
                 let text = production(&fs::read_to_string(&file).unwrap());
-                let found = IMPURE.iter().filter(|word| text.contains(**word));
+                let is_excused =
+                    |word: &str| PURE_THERE.iter().any(|(path, known, _)| file.ends_with(path) && *known == word);
+                let found = IMPURE.iter().filter(|word| text.contains(**word) && !is_excused(word));
                 wrong.extend(found.map(|word| format!("{}: `{word}`", file.display())));
             }
         }

@@ -14,6 +14,7 @@ mod filter;
 mod json_text;
 mod key;
 mod pipeline;
+pub mod printed;
 mod render;
 mod report;
 mod schema;

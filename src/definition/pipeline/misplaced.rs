@@ -4,7 +4,7 @@ use super::{
     super::{codes, report::Report},
     node::Draft,
 };
-use crate::model::{Isolation, Remedy, Reuse};
+use crate::model::{Callback, Isolation, Remedy, Reuse};
 
 /// Reports what means nothing to a leaf.
 pub(super) fn check_exec(draft: &Draft, report: &mut Report) {
@@ -30,19 +30,13 @@ pub(super) fn check_generate(draft: &Draft, report: &mut Report) {
 
 /// Reports what means nothing to a group.
 pub(super) fn check_group(draft: &Draft, report: &mut Report) {
-    let at = |name: &str| draft.given(name).cloned();
-    for callback in draft.settings.callbacks.iter().filter(|callback| !callback.inherited) {
-        let (name, range, example) = match callback.remedy {
-            Remedy::HandleMemoryErrors { .. } => ("memory_errors", at("memory_errors"), "{ inherited = true }"),
-            Remedy::RetryWithDoubleMem { .. } => {
-                ("retry", at("retry"), "{ times = 2, double_mem = true, inherited = true }")
-            }
-            _ => continue,
-        };
-        let Some(range) = range else { continue };
+    let is_own =
+        |callback: &&Callback| !callback.inherited && matches!(callback.remedy, Remedy::HandleMemoryErrors { .. });
+    if let (Some(range), Some(_)) = (draft.given("memory_errors"), draft.settings.callbacks.iter().find(is_own)) {
         let message = format!("memory is what leaves run out of, not groups such as `{}`", draft.path);
-        let diagnostic = report.error(codes::PIPELINE_MISPLACED_KEY, &range, message, "of this node alone");
-        report.add(diagnostic.help(format!("for the leaves below write `{}`", report.pair(name, example))));
+        let diagnostic = report.error(codes::PIPELINE_MISPLACED_KEY, range, message, "of this node alone");
+        let inherited = report.pair("memory_errors", "{ inherited = true }");
+        report.add(diagnostic.help(format!("for the leaves below write `{inherited}`")));
     }
     check_any(draft, report);
 }

@@ -87,7 +87,10 @@ impl Draft {
             "max_concurrent" => settings.max_concurrent = value::whole(key, located, report),
             "retry" => settings.callbacks.extend(callback::retry(key, entry, place, report)),
             "skip_errors" => settings.callbacks.extend(callback::skip_errors(key, located, report)),
-            "memory_errors" => settings.callbacks.extend(callback::memory_errors(entry, place, report)),
+            "memory_errors" => {
+                // Before any retry, which would spend a try on the same memory.
+                settings.callbacks.splice(..0, callback::memory_errors(entry, place, report));
+            }
             "doc" => settings.doc = value::text(located).map(str::to_owned),
             _ => {}
         }

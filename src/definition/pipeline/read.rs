@@ -39,10 +39,21 @@ pub fn read_pipeline(name: &str, bytes: &[u8]) -> (Option<Definition>, Vec<Diagn
         return (None, vec![diagnostic.help("give the file a name that ends in `.json`")]);
     }
     report.is_json = is_json;
-    read(report)
+    read(report, false)
 }
 
-fn read(mut report: Report) -> (Option<Definition>, Vec<Diagnostic>) {
+/// Reads a tree that a node of another has printed, in JSON. Unlike a file it may hold nothing to run.
+pub(in super::super) fn read_printed(name: &str, bytes: &[u8], limit: usize) -> (Option<Definition>, Vec<Diagnostic>) {
+    match Report::open(name, bytes, limit, codes::PIPELINE) {
+        Ok(mut report) => {
+            report.is_json = true;
+            read(report, true)
+        }
+        Err(diagnostic) => (None, vec![*diagnostic]),
+    }
+}
+
+fn read(mut report: Report, may_be_empty: bool) -> (Option<Definition>, Vec<Diagnostic>) {
     let root = if report.is_json { json_text::read(&mut report) } else { toml_text::read(&mut report) };
     report.end_syntax();
     let mut reader = Reader {
@@ -60,7 +71,7 @@ fn read(mut report: Report) -> (Option<Definition>, Vec<Diagnostic>) {
         }
         reader.read(entry, &mut report);
     }
-    let definition = reader.finish(&mut report);
+    let definition = reader.finish(may_be_empty, &mut report);
     report.finish(definition)
 }
 
@@ -163,7 +174,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self, report: &mut Report) -> Option<Definition> {
+    fn finish(mut self, may_be_empty: bool, report: &mut Report) -> Option<Definition> {
         let root = match self.known.get(&NodePath::root()) {
             Some(at) => *at,
             None => {
@@ -174,7 +185,7 @@ impl Reader {
             }
         };
         self.join_top(root, report);
-        tree::build(self.drafts, self.refused, report)
+        tree::build(self.drafts, self.refused, may_be_empty, report)
     }
 
     /// Gives the keys at the top to the root; a key in both places is a mistake.

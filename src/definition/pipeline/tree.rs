@@ -24,7 +24,12 @@ enum Shape {
 
 /// Checks the drafts against each other and makes the tree, siblings in the order of the file.
 /// One of the drafts is the root. Refused paths are not missed.
-pub(super) fn build(drafts: Vec<Draft>, refused: HashSet<NodePath>, report: &mut Report) -> Option<Definition> {
+pub(super) fn build(
+    drafts: Vec<Draft>,
+    refused: HashSet<NodePath>,
+    may_be_empty: bool,
+    report: &mut Report,
+) -> Option<Definition> {
     let drafts: Vec<Draft> = drafts.into_iter().filter(|draft| is_shallow(draft, report)).collect();
     let index: HashMap<&NodePath, usize> = drafts.iter().enumerate().map(|(at, draft)| (&draft.path, at)).collect();
     let mut children = vec![Vec::new(); drafts.len()];
@@ -43,7 +48,7 @@ pub(super) fn build(drafts: Vec<Draft>, refused: HashSet<NodePath>, report: &mut
         let below: Vec<_> = below.iter().map(|at| &drafts[*at]).collect();
         shapes.push(shape(draft, &below, parents.contains(&draft.path), report));
     }
-    if !drafts.iter().any(Draft::has_command) && !report.has_errors() {
+    if !may_be_empty && !drafts.iter().any(Draft::has_command) && !report.has_errors() {
         let message = format!("{} runs nothing", report.file.name);
         let end = report.text().len();
         let diagnostic = report.error(codes::PIPELINE_EMPTY, &(end..end), message, "no node has an `exec`");
