@@ -39,8 +39,13 @@ pub(crate) async fn rows() -> anyhow::Result<Vec<Row>> {
         // A small tree is over before a clock has moved much: many of them, one after the other.
         small.push(Measured::of(SMALL).await?.seconds * 1e9 / (f64::from(SMALL) * STEPS));
     }
-    let row = |name, unit, ours, reference, target, command: &str| {
-        Row { name, unit, ours, reference, target, command: command.into() }
+    let row = |name, unit, ours, reference, target, command: &str| Row {
+        name,
+        unit,
+        ours,
+        reference,
+        target,
+        command: command.into(),
     };
     Ok(vec![
         row(

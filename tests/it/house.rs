@@ -235,7 +235,12 @@ impl House {
 
     /// Waits until a pipeline has ended.
     pub(crate) async fn ended(&self, id: &str) -> PipelineView {
-        self.until(&format!("pipeline {id} has ended"), async || {
+        self.ended_in(id, PATIENCE).await
+    }
+
+    /// Waits for so long until a pipeline has ended.
+    pub(crate) async fn ended_in(&self, id: &str, patience: Duration) -> PipelineView {
+        self.until_in(patience, &format!("pipeline {id} has ended"), async || {
             let pipeline: PipelineView = self.get(&format!("/pipelines/{id}")).await?;
             pipeline.summary.finished_at.is_some().then_some(pipeline)
         })
@@ -301,7 +306,11 @@ impl House {
 
     /// Asks again and again until there is an answer.
     pub(crate) async fn until<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        let waited = tokio::time::timeout(PATIENCE, async {
+        self.until_in(PATIENCE, what, ask).await
+    }
+
+    async fn until_in<T>(&self, patience: Duration, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let waited = tokio::time::timeout(patience, async {
             loop {
                 if let Some(answer) = ask().await {
                     return answer;

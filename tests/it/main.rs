@@ -11,6 +11,7 @@ mod deliveries;
 mod deploy;
 mod feedback;
 mod house;
+mod kills;
 mod looking;
 mod mistakes;
 mod octokit;
