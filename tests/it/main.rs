@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and its words are for people"
 )]
 
+mod actions;
 mod crash;
 mod deliveries;
 mod deploy;
