@@ -41,6 +41,7 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         image: "ignored".into(),
         cpu: 1.0,
         mem: 1 << 30,
+        isolation: conducto::model::Isolation::Shared,
         directory: rig.run.clone(),
         source: folder("source"),
         pipeline_data: folder("pipeline"),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{PipelineId, WorkerId};
+use crate::model::{Isolation, PipelineId, WorkerId};
 
 pub use resolve::{Choice, resolve};
 
@@ -25,6 +25,8 @@ pub struct WorkerSpec {
     pub cpu: f64,
     /// Bytes of memory.
     pub mem: u64,
+    /// Whether its nodes run in layers of their own. The process executor ignores it.
+    pub isolation: Isolation,
     /// The worker's own directory on the host; the hub listens on the socket in it.
     pub directory: PathBuf,
     /// The repository's files at the commit, with a shallow `.git`; read-only for the worker.

@@ -20,6 +20,9 @@ pub struct Options {
     /// Where the node's command is written; in the private folder if absent
     #[arg(long)]
     pub script: Option<PathBuf>,
+    /// Where the changes of nodes go that run in a layer of their own; without it none can
+    #[arg(long)]
+    pub layers: Option<PathBuf>,
     /// The worker's own id, so that it can be told from others in a list of processes
     #[arg(long)]
     pub name: Option<String>,

@@ -5,13 +5,16 @@
 
 mod entry;
 mod ground;
+mod layer;
 mod line;
 mod link;
 mod memory;
+mod mounts;
 mod node;
 mod processes;
 pub mod protocol;
 mod session;
+mod spawn;
 mod spool;
 mod tree;
 pub mod wire;

@@ -17,9 +17,10 @@ use super::{
     memory::OutOfMemory,
     processes::{self, Reach},
     protocol::Start,
+    spawn::spawn,
     workspace::Workspace,
 };
-use crate::model::{Fence, KillReason, Outcome};
+use crate::model::{Fence, Isolation, KillReason, Outcome};
 
 /// How long a left-over process that holds a pipe may go on writing after the node's end.
 const LINGER: Duration = Duration::from_millis(500);
@@ -65,11 +66,14 @@ impl Node {
     /// With words for people, when there is nothing that could be started.
     pub(crate) fn start(start: &Start, workspace: &mut Workspace, memory: &OutOfMemory) -> Result<Self, String> {
         let (home, temporary) = (workspace.home(), workspace.temporary());
+        // A group's container is kept as it is, changes and all.
+        let isolation = if start.keep { Isolation::Shared } else { start.isolation };
+        let confinement = workspace.confinement(isolation)?;
         let (shell, script) = workspace.hand_over(&start.command)?;
         let out_of_memory_before = memory.count();
         let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
-        // Without pre_exec, uid or folder the standard library uses posix_spawn: no copy of the page tables.
-        let mut child = Command::new(shell)
+        let mut command = Command::new(shell);
+        command
             .arg(script)
             .envs(&start.env)
             .env("HOME", home)
@@ -77,8 +81,8 @@ impl Node {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let mut child = spawn(command, confinement)
             .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;
         let stdout = Pipe::open(child.stdout.take().map(OwnedFd::from));
         let stderr = Pipe::open(child.stderr.take().map(OwnedFd::from));

@@ -254,7 +254,7 @@ fn same_contents(one: &Path, other: &Path) -> io::Result<bool> {
 }
 
 /// Removes everything in a folder but the named; says whether there was anything.
-fn clear(folder: &Path, keep: &HashSet<OsString>) -> io::Result<bool> {
+pub(crate) fn clear(folder: &Path, keep: &HashSet<OsString>) -> io::Result<bool> {
     let mut removed = false;
     for item in fs::read_dir(folder)? {
         let item = item?;

@@ -1,6 +1,7 @@
 //! What a node finds when it starts: working copy, HOME, TMPDIR, its script and a shell for it. Knows no processes.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
@@ -9,8 +10,11 @@ use std::{
 
 use super::{
     Options,
-    tree::{WorkingCopy, remove},
+    layer::{Layers, Places},
+    spawn::Confinement,
+    tree::{WorkingCopy, clear, remove},
 };
+use crate::model::Isolation;
 
 /// In the order in which they are preferred (`compat.md` §3.4).
 const SHELLS: [&str; 4] = ["bash", "ash", "zsh", "sh"];
@@ -28,6 +32,10 @@ pub(crate) struct Workspace {
     script: PathBuf,
     shell: Option<PathBuf>,
     number: u64,
+    /// Absent where the worker may not mount.
+    layers: Option<Layers>,
+    /// Why there is no layer for the next node.
+    no_layer: Option<String>,
 }
 
 impl Workspace {
@@ -35,7 +43,12 @@ impl Workspace {
     pub(crate) fn new(options: &Options) -> Self {
         let copy = options.source.clone().map(|source| WorkingCopy::new(source, options.work.clone()));
         let script = options.script.clone().unwrap_or_else(|| options.private.join("cmd.sh"));
-        Self { copy, work: options.work.clone(), private: options.private.clone(), script, shell: None, number: 0 }
+        let (work, private) = (options.work.clone(), options.private.clone());
+        let layers = options.layers.clone().map(|layers| {
+            let house = script.parent().map(Path::to_owned).unwrap_or_default();
+            Layers::new(Places { layers, house, open: vec![private.clone(), work.clone()] })
+        });
+        Self { copy, work, private, script, shell: None, number: 0, layers, no_layer: None }
     }
 
     /// Removes what the last node left and makes everything ready for the next.
@@ -48,6 +61,10 @@ impl Workspace {
         let emptied = [self.home(), self.temporary(), old.clone()].iter().try_for_each(fs::remove_dir);
         if emptied.is_err() {
             remove(&old).map_err(|error| told(&old, &error))?;
+        }
+        if self.layers.is_some() {
+            // All else that a node could leave in here, where no layer takes it.
+            clear(&self.private, &HashSet::new()).map_err(|error| told(&self.private, &error))?;
         }
         self.number += 1;
         let fresh = self.private.join(self.number.to_string());
@@ -64,16 +81,43 @@ impl Workspace {
         }
         .map_err(|error| told(&self.work, &error))?;
         // Children inherit it; so no child needs a change of folder between fork and exec.
-        std::env::set_current_dir(&self.work).map_err(|error| told(&self.work, &error))
+        std::env::set_current_dir(&self.work).map_err(|error| told(&self.work, &error))?;
+        let layer = self.layers.as_mut().map_or(Ok(()), Layers::prepare);
+        self.no_layer = layer.err().map(|error| error.to_string());
+        Ok(())
     }
 
-    /// Says whether looking through the working copy is a matter of less than a millisecond.
+    /// Says whether preparing is a matter of less than a millisecond.
     pub(crate) fn is_small(&self) -> bool {
         self.copy.as_ref().is_none_or(|copy| copy.size().is_some_and(|size| size <= SMALL))
+            && self.layers.as_ref().is_none_or(Layers::is_untouched)
+    }
+
+    /// Returns what a node's process has to give up before it begins.
+    ///
+    /// # Errors
+    /// With words for people, when the node cannot have the isolation that it wants.
+    pub(crate) fn confinement(&self, isolation: Isolation) -> Result<Option<Confinement>, String> {
+        let view = match (isolation, &self.layers, &self.no_layer) {
+            (Isolation::Pristine, None, _) => {
+                return Err("`isolation = \"pristine\"` needs a worker that may mount, and this one may not; an \
+                            administrator can allow it in containers with `[containers] pristine = true`"
+                    .to_owned());
+            }
+            (Isolation::Pristine, Some(_), Some(message)) => return Err(message.clone()),
+            (Isolation::Pristine, Some(layers), None) => layers.view(),
+            // What the worker may do, a node may not.
+            (Isolation::Shared, Some(_), _) => None,
+            (Isolation::Shared, None, _) => return Ok(None),
+        };
+        Confinement::new(view, &self.work).map(Some).map_err(|error| error.to_string())
     }
 
     /// Removes everything that was made for nodes.
     pub(crate) fn dissolve(&mut self) {
+        if let Some(Err(error)) = self.layers.as_mut().map(Layers::dissolve) {
+            tracing::debug!(%error, "a layer is left behind");
+        }
         for path in [&self.private.join(self.number.to_string()), &self.script] {
             if let Err(error) = remove(path) {
                 tracing::debug!(%error, path = %path.display(), "left behind");
@@ -151,6 +195,7 @@ mod tests {
             work: root.join("work"),
             private: root.join("private"),
             script: None,
+            layers: None,
             name: None,
             detach: false,
         }

@@ -16,7 +16,7 @@ use conducto::{
         Error, Executor, WorkerSpec, WorkerStatus,
         docker::{Docker, Options, Range},
     },
-    model::{Fence, KillReason, Outcome, PipelineId},
+    model::{Fence, Isolation, KillReason, Outcome, PipelineId},
     worker::protocol::ToWorker,
 };
 use rstest::rstest;
@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use rig::{Rig, numbers};
 
 mod networks;
+mod pristine;
 #[expect(dead_code, reason = "the tests of the worker use the rest")]
 #[path = "../support/rig.rs"]
 mod rig;
@@ -79,6 +80,7 @@ impl Place {
             image: image.into(),
             cpu: 1.0,
             mem: 256 << 20,
+            isolation: Isolation::Shared,
             directory: rig.run.clone(),
             source: folder("source"),
             pipeline_data: folder("pipeline"),

@@ -10,7 +10,7 @@ use crate::{
     dispatch::{error::Error, shared::Shared},
     executor::{self, WorkerSpec, WorkerStatus},
     git::MirrorName,
-    model::{Actor, Command, Fence, KillReason, NodeIndex, Outcome, PipelineId, WorkerId},
+    model::{Actor, Command, Fence, Isolation, KillReason, NodeIndex, Outcome, PipelineId, WorkerId},
     store::pipelines,
     worker::protocol::{Start, ToWorker},
 };
@@ -99,6 +99,7 @@ async fn try_start(
         #[expect(clippy::cast_precision_loss, reason = "thousandths of a processor are few")]
         cpu: key.milli_cpu as f64 / 1_000.0,
         mem: key.mem,
+        isolation: Isolation::Shared,
         pipeline: key.pipeline,
     };
     layout.create_pipeline(&spec.pipeline).map_err(|error| refused(error.to_string()))?;

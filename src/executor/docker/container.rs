@@ -7,7 +7,7 @@ use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigL
 use super::{executor::Options, network::Networks};
 use crate::{
     executor::WorkerSpec,
-    model::{PipelineId, WorkerId},
+    model::{Isolation, PipelineId, WorkerId},
 };
 
 /// Which server's it is.
@@ -16,6 +16,9 @@ pub(super) const SERVER_LABEL: &str = "com.conducto.server";
 pub(super) const PIPELINE_LABEL: &str = "com.conducto.pipeline";
 /// Which worker it is.
 pub(super) const WORKER_LABEL: &str = "com.conducto.worker";
+
+/// Where the changes of nodes in layers of their own go.
+const LAYERS: &str = "/conducto/layers";
 
 const BINARY: &str = "/conducto/bin/conducto";
 
@@ -29,7 +32,7 @@ pub(super) fn name(pipeline: &PipelineId, worker: &WorkerId) -> String {
 
 /// Describes a worker's container to the engine.
 pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody {
-    let command = [
+    let mut command = vec![
         "worker",
         "--socket",
         "/conducto/run/worker.sock",
@@ -44,16 +47,21 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         "--name",
         spec.worker.as_str(),
     ];
+    if is_layered(spec) {
+        command.extend(["--layers", LAYERS]);
+    }
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         // The image's own entrypoint and command are for those who start it as a service.
         entrypoint: Some(vec![BINARY.to_owned()]),
-        cmd: Some(command.map(str::to_owned).into()),
+        cmd: Some(command.into_iter().map(str::to_owned).collect()),
         working_dir: Some("/mnt/conducto".to_owned()),
         labels: Some(labels(&options.server, spec)),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         tty: Some(false),
         open_stdin: Some(false),
+        // The container's own files lie on an overlay, and the kernel puts no overlay's changes there.
+        volumes: is_layered(spec).then(|| vec![LAYERS.to_owned()]),
         host_config: Some(host(options, spec)),
         ..ContainerCreateBody::default()
     }
@@ -63,6 +71,20 @@ fn labels(server: &str, spec: &WorkerSpec) -> HashMap<String, String> {
     let labels =
         [(SERVER_LABEL, server), (PIPELINE_LABEL, spec.pipeline.as_str()), (WORKER_LABEL, spec.worker.as_str())];
     labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// Says whether the worker mounts a layer for every node. It keeps the right to do so to itself.
+pub(super) fn is_layered(spec: &WorkerSpec) -> bool {
+    spec.isolation == Isolation::Pristine
+}
+
+fn security(spec: &WorkerSpec) -> Vec<String> {
+    let mut options = vec!["no-new-privileges".to_owned()];
+    if is_layered(spec) {
+        // Docker's own profile refuses to mount whatever rights there are. Where there is no AppArmor this means nothing.
+        options.push("apparmor=unconfined".to_owned());
+    }
+    options
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "processors are counted in small numbers")]
@@ -83,7 +105,8 @@ fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
         memory: Some(memory),
         memory_swap: Some(memory),
         pids_limit: Some(PIDS),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        cap_add: is_layered(spec).then(|| vec!["SYS_ADMIN".to_owned()]),
+        security_opt: Some(security(spec)),
         // Output goes through the worker; what it says itself would only pile up.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         auto_remove: Some(false),

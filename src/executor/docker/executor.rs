@@ -90,9 +90,17 @@ impl Docker {
         }
         let image = self.images.have(&self.client, &spec.image, progress).await?;
         self.have_network(&spec.pipeline).await?;
+        let user = image.config.and_then(|config| config.user).unwrap_or_default();
+        if container::is_layered(spec) && user::is_other(&user) {
+            let image = &spec.image;
+            let message = format!(
+                "`isolation = \"pristine\"` needs root in the container, and the image `{image}` runs as `{user}`; \
+                 choose an image without a USER, or give up the isolation"
+            );
+            return Err(Error::Refused { message });
+        }
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         engine.create_container(Some(options), container::body(&self.options, spec)).await.map_err(translate)?;
-        let user = image.config.and_then(|config| config.user).unwrap_or_default();
         let started = async {
             if user::is_other(&user) {
                 self.prepare_for(&name, &user).await?;
