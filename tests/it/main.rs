@@ -18,5 +18,6 @@ mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;
+mod semantics;
 mod together;
 mod whole_way;
