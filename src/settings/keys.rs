@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::values::{Anonymous, ExecutorChoice, LogFormat, Network, Settings, Slots};
+use super::values::{Amount, Anonymous, ExecutorChoice, LogFormat, Network, Settings, Slots};
 use crate::model::parse_duration;
 
 /// What the value of a setting looks like.
@@ -22,6 +22,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A whole number, or the word `auto`.
     CountOrAuto,
+    /// A number, or the word `auto`.
+    AmountOrAuto,
+    /// A list of texts; in the environment, with commas between them.
+    List,
 }
 
 /// One setting.
@@ -149,11 +153,27 @@ keys! {
     "Addresses from which each pipeline gets a network of 16. Choose a range your network does not use.",
     |s, text| put(&mut s.containers.network_range, network(text));
 
+    "containers.cpu", Kind::AmountOrAuto, Some("\"auto\""), "",
+    "Processors that the workers share: each takes what its nodes ask for (`cpu`, 1 where they do not say). \"auto\": those\nof the machine. More than it has lets more nodes run at once than can be quick.",
+    |s, text| put(&mut s.containers.cpu, amount(text));
+
+    "containers.mem", Kind::AmountOrAuto, Some("\"auto\""), "",
+    "GiB of memory that the workers share (`mem`, 2 where nodes do not say). \"auto\": that of the machine, less an eighth\nfor everything else.",
+    |s, text| put(&mut s.containers.mem, amount(text));
+
+    "containers.gpu", Kind::AmountOrAuto, Some("\"auto\""), "",
+    "Graphics processors that the workers share. \"auto\": NVIDIA's of the machine.",
+    |s, text| put(&mut s.containers.gpu, amount(text));
+
     "containers.slots", Kind::CountOrAuto, Some("\"auto\""), "",
-    "How many workers may live at once: a number, or \"auto\" for one a processor.",
+    "How many workers may be busy at once, however little each takes: a number, or \"auto\" for sixteen a processor.",
     |s, text| put(&mut s.containers.slots, slots(text));
 
-    "containers.idle_timeout", Kind::Duration, Some("\"10s\""), "",
+    "containers.privileged_repositories", Kind::List, Some("[]"), "",
+    "Repositories (\"owner/name\") whose nodes may use the machine's own Docker (`requires_docker`) and pass\n`docker_run_args`. Whoever can push to them owns this machine. Never for the code of a fork.",
+    |s, text| put(&mut s.containers.privileged_repositories, repositories(text));
+
+    "containers.idle_timeout", Kind::Duration, Some("\"2s\""), "",
     "How long a worker without work is kept for the next node of its pipeline.",
     |s, text| put(&mut s.containers.idle_timeout, duration(text));
 
@@ -261,6 +281,25 @@ fn slots(text: &str) -> Result<Slots, String> {
         "auto" => Ok(Slots::Auto),
         _ => text.parse().map(Slots::Count).map_err(|_| "expected a number from 1, or \"auto\"".to_owned()),
     }
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let wrong = || "expected a number above 0 and at most 100,000, or \"auto\"".to_owned();
+    match text {
+        "auto" => Ok(Amount::Auto),
+        _ => text.parse().ok().filter(|number| (0.0..=100_000.0).contains(number)).map(Amount::Of).ok_or_else(wrong),
+    }
+}
+
+fn repositories(text: &str) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let is_name = |name: &str| {
+        let parts: Vec<&str> = name.split('/').collect();
+        parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && !part.contains(char::is_whitespace))
+    };
+    names
+        .map(|name| if is_name(name) { Ok(name.to_owned()) } else { Err(format!("expected owner/name, not `{name}`")) })
+        .collect()
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

@@ -114,6 +114,10 @@ fn property(key: &Key) -> Value {
     let words = match key.kind {
         Kind::Switch => json!({"type": "boolean"}),
         Kind::CountOrAuto => json!({"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}),
+        Kind::AmountOrAuto => {
+            json!({"oneOf": [{"const": "auto"}, {"type": "number", "minimum": 0, "maximum": 100_000}]})
+        }
+        Kind::List => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Text | Kind::Secret | Kind::Duration => json!({"type": "string"}),
     };
@@ -123,6 +127,7 @@ fn property(key: &Key) -> Value {
     if let Some(default) = key.default {
         let value = match default.parse() {
             Ok(flag) => Value::Bool(flag),
+            Err(_) if key.kind == Kind::List => json!([]),
             Err(_) => default.trim_matches('"').into(),
         };
         property.insert("default".to_owned(), value);

@@ -86,8 +86,16 @@ pub struct Slack {
 pub struct Containers {
     /// Range from which each pipeline gets a small network.
     pub network_range: Network,
-    /// How many workers at once.
+    /// Processors for all workers together.
+    pub cpu: Amount,
+    /// GiB of memory for all workers together.
+    pub mem: Amount,
+    /// Graphics processors for all workers together.
+    pub gpu: Amount,
+    /// How many workers at once, however little each takes.
     pub slots: Slots,
+    /// Repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
+    pub privileged_repositories: Vec<String>,
     /// How long a worker without work is kept.
     pub idle_timeout: Duration,
     /// Docker's socket.
@@ -114,10 +122,19 @@ impl std::fmt::Display for Network {
 /// How many workers may live at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slots {
-    /// As many as the machine has processors.
+    /// Sixteen for each of the machine's processors.
     Auto,
     /// This many.
     Count(NonZeroU32),
+}
+
+/// How much of something workers may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// What the machine has.
+    Auto,
+    /// This much.
+    Of(f64),
 }
 
 /// How repositories are fetched.
@@ -189,8 +206,12 @@ impl Default for Settings {
             },
             containers: Containers {
                 network_range: Network { address: Ipv4Addr::new(10, 213, 0, 0), prefix: 16 },
+                cpu: Amount::Auto,
+                mem: Amount::Auto,
+                gpu: Amount::Auto,
                 slots: Slots::Auto,
-                idle_timeout: Duration::from_secs(10),
+                privileged_repositories: Vec::new(),
+                idle_timeout: Duration::from_secs(2),
                 docker_socket: PathBuf::from("/var/run/docker.sock"),
                 default_image: "debian:stable-slim".to_owned(),
             },
