@@ -1,6 +1,7 @@
 //! Floor 7: puts the whole server together and runs it. The only place that knows every room.
 
 mod binary;
+mod machine;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,6 +18,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use machine::Machine;
+
 use crate::{
     clock,
     dispatch::{
@@ -30,7 +33,7 @@ use crate::{
     layout::Layout,
     logs::Logs,
     notify::{Access, Slack},
-    settings::{Anonymous, ExecutorChoice, Settings, Slots},
+    settings::{Anonymous, ExecutorChoice, Settings},
     store::{self, Store},
 };
 
@@ -42,6 +45,9 @@ const ORPHAN: Duration = Duration::from_secs(15 * 60);
 
 /// How many reports of workers may wait; beyond that the workers wait.
 const REPORTS: usize = 1_024;
+
+/// How many reports of one worker may be on their way to the store: together they share a commit.
+const REPORTS_AHEAD: usize = 64;
 
 /// How long requests under way get at a stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -85,7 +91,12 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let executor = executor(&settings, &layout, &identity.uuid.to_string()).await?;
     let (sink, reported) = mpsc::channel(REPORTS);
     let hub = Hub::new(
-        hub::Options { keys_directory: layout.worker_keys(), heartbeat: HEARTBEAT, orphan: ORPHAN, window: 1 },
+        hub::Options {
+            keys_directory: layout.worker_keys(),
+            heartbeat: HEARTBEAT,
+            orphan: ORPHAN,
+            window: REPORTS_AHEAD,
+        },
         sink,
     );
     let listener = TcpListener::bind(settings.listen)
@@ -192,17 +203,14 @@ fn slack(settings: &Settings) -> anyhow::Result<Option<Slack>> {
 }
 
 fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options {
-    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     dispatch::Options {
         layout: layout.clone(),
         public_url: url.to_owned(),
         forge_host: settings.github.host.clone(),
         git_url: settings.github.git_url.clone(),
         forge_token: settings.github.token.clone(),
-        slots: match settings.containers.slots {
-            Slots::Auto => u32::try_from(processors).unwrap_or(u32::MAX),
-            Slots::Count(count) => count.get(),
-        },
+        budget: Machine::look().budget(&settings.containers),
+        privileged_repositories: settings.containers.privileged_repositories.clone(),
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
         slack_channel: settings.slack.channel.clone(),

@@ -10,7 +10,7 @@ use conducto::{
         Executor, WorkerSpec, WorkerStatus,
         process::{Options, Process},
     },
-    model::{Outcome, PipelineId},
+    model::{Fence, Outcome, PipelineId},
     worker::protocol::ToWorker,
 };
 use nix::{
@@ -42,6 +42,9 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         cpu: 1.0,
         mem: 1 << 30,
         isolation: conducto::model::Isolation::Shared,
+        gpu: 0,
+        requires_docker: false,
+        docker_run_args: Vec::new(),
         directory: rig.run.clone(),
         source: folder("source"),
         pipeline_data: folder("pipeline"),
@@ -126,6 +129,24 @@ async fn what_a_killed_worker_leaves_is_found_by_its_mark() {
     assert_eq!(status(&executor, &spec).await, WorkerStatus::Exited { code: None, out_of_memory: false });
     executor.remove(&spec.pipeline, &spec.worker).await.unwrap();
     assert!(!is_alive(&pid));
+}
+
+#[tokio::test]
+async fn a_node_sent_ahead_can_be_called_back_until_it_begins() {
+    let (root, mut rig, executor, spec) = set_up().await;
+    let go = root.path().join("go");
+    rig.start(1, &format!("echo on; while [ ! -e {} ]; do sleep 0.01; done; echo off", go.display()));
+    rig.start(2, "echo never");
+    rig.start(3, "echo third");
+    rig.until(1, |seen| seen.out() == "on\n").await;
+    for fence in [1, 2] {
+        rig.hub.send(&rig.worker, ToWorker::Recall { fence: Fence(fence) });
+    }
+    assert_eq!(rig.until(2, |seen| seen.is_returned).await.pid, None);
+    fs::write(go, "").unwrap();
+    assert_eq!(rig.ended(1).await.out(), "on\noff\n", "what has begun goes on");
+    assert_eq!(rig.ended(3).await.out(), "third\n");
+    executor.remove(&spec.pipeline, &spec.worker).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use super::{
     callbacks, cause,
+    shared::Shared,
     view::{AttemptView, NodeView, PipelineSummary, PipelineView, ResourcesView},
+    waiting,
 };
 use crate::{
-    engine::{self, Attempt, Pipeline},
-    executor::Executor,
+    engine::{Attempt, Pipeline},
     model::{Definition, Isolation, NodeIndex, NodeKind, Outcome, Resources, State},
     store::pipelines::{Listed, Projection},
 };
@@ -43,8 +44,9 @@ pub(super) fn summary(listed: Listed) -> PipelineSummary {
     }
 }
 
-/// Returns a pipeline with its whole tree. A trouble of the runtime is what queued leaves wait for.
-pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor, trouble: Option<&str>) -> PipelineView {
+/// Returns a pipeline with its whole tree.
+pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
+    let executor = &shared.parts.executor;
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
     let Projection { state, ending, cause, counts, finished_at } = projection(pipeline);
@@ -74,13 +76,13 @@ pub(super) fn pipeline(pipeline: &Pipeline, executor: &dyn Executor, trouble: Op
             .definition()
             .subtree(NodeIndex::ROOT)
             .into_iter()
-            .map(|at| node(pipeline, at, trouble))
+            .map(|at| node(shared, pipeline, at))
             .collect(),
     }
 }
 
 /// Returns one node.
-pub(super) fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>) -> NodeView {
+pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> NodeView {
     let tree = pipeline.definition();
     let path = tree.path(index);
     let (kind, command) = match &tree.node(index).kind {
@@ -97,10 +99,7 @@ pub(super) fn node(pipeline: &Pipeline, index: NodeIndex, trouble: Option<&str>)
         path: path.into(),
         kind: kind.to_owned(),
         state: pipeline.state(index),
-        waits_for: match (pipeline.state(index), trouble) {
-            (State::Queued, Some(trouble)) if command.is_some() => Some(format!("waits: {trouble}")),
-            _ => engine::waits_for(pipeline, index),
-        },
+        waits_for: waiting::reason(shared, pipeline, index),
         skipped_by: skipped_by(pipeline, index),
         cause: cause::of_leaf(pipeline, index),
         resources: command.as_ref().map(|_| resources(tree, index)),

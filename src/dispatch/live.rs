@@ -10,7 +10,7 @@ use super::{
     error::Error,
     feedback,
     find::find,
-    pool, registry,
+    pool, recovery, registry,
     shared::Shared,
     start,
     view::{NodeView, PipelineView},
@@ -32,6 +32,8 @@ const LINGER: Duration = Duration::from_secs(30);
 pub(super) enum Message {
     /// Carry out a request. The key makes a repetition harmless.
     Ask { request: Request, key: Option<String>, reply: oneshot::Sender<Result<Receipt, Error>> },
+    /// Give leaves of one queue to workers, as far as they still belong there.
+    Lease { queue: pool::Queue, leases: Vec<pool::Lease> },
     /// Show yourself.
     Look { reply: oneshot::Sender<PipelineView> },
     /// Show one node.
@@ -60,6 +62,7 @@ struct Draft {
     events: Vec<Recorded>,
     replies: Vec<Reply>,
     keys: Vec<(String, u64)>,
+    leases: Vec<pool::Lease>,
 }
 
 impl Live {
@@ -129,6 +132,7 @@ impl Live {
         for message in batch {
             match message {
                 Message::Ask { request, key, reply } => self.ask(request, key, reply, &mut draft).await,
+                Message::Lease { queue, leases } => self.lease(&queue, leases, &mut draft).await,
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
                 Message::Resume => resume = true,
@@ -148,15 +152,11 @@ impl Live {
 
     /// Whoever asked may have gone away.
     fn show(&self, look: Look) {
-        let trouble = self.shared.problem("executor");
         match look {
-            Look::All(reply) => {
-                let executor = self.shared.parts.executor.as_ref();
-                drop(reply.send(answer::pipeline(&self.pipeline, executor, trouble.as_deref())));
-            }
+            Look::All(reply) => drop(reply.send(answer::pipeline(&self.shared, &self.pipeline))),
             Look::At(path, reply) => {
                 let node = find(self.pipeline.definition(), &path);
-                drop(reply.send(node.map(|node| answer::node(&self.pipeline, node, trouble.as_deref()))));
+                drop(reply.send(node.map(|node| answer::node(&self.shared, &self.pipeline, node))));
             }
         }
     }
@@ -202,8 +202,24 @@ impl Live {
         }
     }
 
+    /// Leases leaves that still wait in this queue: one that was edited meanwhile needs another worker.
+    async fn lease(&mut self, queue: &pool::Queue, leases: Vec<pool::Lease>, draft: &mut Draft) {
+        for lease in leases {
+            let pool::Lease { node, fence, worker } = lease.clone();
+            let belongs = start::queue(&self.shared.options, &self.pipeline, node) == *queue;
+            let asked = Command::Lease { node, fence, worker: worker.clone() }.by(Actor::Server);
+            let events = belongs.then(|| engine::execute(&mut self.pipeline, clock::now(), &asked).ok()).flatten();
+            if let Some(events) = events {
+                draft.events.extend(events);
+                draft.leases.push(lease);
+            } else {
+                self.shared.tell_pool(pool::Message::LeaseRefused { worker, fence, again: false }).await;
+            }
+        }
+    }
+
     async fn commit(&mut self, draft: Draft) -> bool {
-        let Draft { events, replies, keys } = draft;
+        let Draft { events, replies, keys, leases } = draft;
         let written = self.write(&events, keys).await;
         if let Err(error) = written {
             tracing::error!(pipeline = %self.id, error = %error, "a commit failed; the pipeline goes back to what is stored");
@@ -211,6 +227,7 @@ impl Live {
             for (reply, _) in replies {
                 drop(reply.send(Err(Error::Unavailable(Box::new(Arc::clone(&failure))))));
             }
+            self.shared.tasks.spawn(pool::refuse(Arc::clone(&self.shared), leases));
             return match registry::load(&self.shared, &self.id).await {
                 Ok(pipeline) => {
                     self.pipeline = pipeline;
@@ -272,16 +289,18 @@ impl Live {
     async fn act(&self, effect: Effect) {
         let pipeline = self.id.clone();
         let message = match effect {
-            Effect::Offer { node } => {
-                pool::Message::Offer { queue: start::queue(&self.shared.options, &self.pipeline, node), node }
-            }
+            Effect::Offer { node } => match start::refusal(&self.shared.options, &self.pipeline, node) {
+                None => pool::Message::Offer { queue: start::queue(&self.shared.options, &self.pipeline, node), node },
+                Some(message) => pool::Message::Refuse { pipeline, node, message },
+            },
+            Effect::Withdraw { node } => pool::Message::Withdraw { pipeline, node },
+            Effect::ReleaseGroup { node, generation } => pool::Message::ReleaseGroup { pipeline, node, generation },
             Effect::Start { node, fence, worker } => {
                 let Some(start) = start::start(&self.shared, &self.pipeline, node, fence) else { return };
-                pool::Message::Start { worker, start: Box::new(start) }
+                pool::Message::Start { pipeline, worker, start: Box::new(start) }
             }
-            Effect::Stop { fence, worker, reason } => pool::Message::Stop { worker, fence, reason },
-            Effect::Destroy { fence, worker, reason } => pool::Message::Destroy { worker, fence, reason },
-            Effect::Withdraw { .. } | Effect::ReleaseGroup { .. } => return,
+            Effect::Stop { fence, worker, reason } => pool::Message::Stop { pipeline, worker, fence, reason },
+            Effect::Destroy { fence, worker, reason } => pool::Message::Destroy { pipeline, worker, fence, reason },
             // Written with the events themselves.
             Effect::Report(_) => return,
             Effect::Release => pool::Message::Release { pipeline },
@@ -301,6 +320,10 @@ impl Live {
             if let Some(reason) = reason {
                 self.act(Effect::Stop { fence, worker, reason }).await;
             }
+        }
+        for (worker, queue) in recovery::idle_groups(&self.shared, &self.pipeline) {
+            recovery::expect(&self.shared, &self.id, &worker);
+            self.shared.tell_pool(pool::Message::AdoptIdle { worker, queue }).await;
         }
         for node in self.pipeline.queued_leaves() {
             self.act(Effect::Offer { node }).await;

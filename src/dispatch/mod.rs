@@ -27,6 +27,7 @@ mod reports;
 mod shared;
 mod start;
 pub mod view;
+mod waiting;
 
 pub use crate::store::pipelines::Filter as PipelineFilter;
 pub use action::{Action, Receipt};
@@ -35,3 +36,4 @@ pub use follow::{LogChunk, LogStream};
 pub use handle::{Dispatch, Health, NewDelivery, Received};
 pub use identity::{Identity, Scope};
 pub use options::{Options, Parts};
+pub use pool::{Amounts, Budget};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::hub::Hub;
+use super::{hub::Hub, pool::Budget};
 use crate::{
     executor::Executor, forge::Statuses, git::Mirrors, layout::Layout, logs::Logs, notify::Slack, store::Store,
 };
@@ -22,8 +22,10 @@ pub struct Options {
     pub git_url: String,
     /// Token for git and for commit statuses.
     pub forge_token: Option<SecretString>,
-    /// How many workers there may be at once.
-    pub slots: u32,
+    /// What the workers may have of the machine.
+    pub budget: Budget,
+    /// `owner/name` of the repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
+    pub privileged_repositories: Vec<String>,
     /// How long a worker without work stays.
     pub idle_timeout: Duration,
     /// Image of nodes that name none.

@@ -14,9 +14,10 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{error::Error, intake, live, pool, shared::Shared};
+use super::{error::Error, intake, live, pool, pool::Queue, shared::Shared, start};
 use crate::{
-    model::{Fence, PipelineId, WorkerId},
+    engine::Pipeline,
+    model::{Fence, NodeIndex, PipelineId, WorkerId},
     store::{
         outbox,
         pipelines::{self, Leased},
@@ -50,14 +51,8 @@ pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<
             lost.entry(attempt.pipeline.clone()).or_default().push(attempt);
             continue;
         }
-        let directory = shared.options.layout.worker(&attempt.worker);
-        shared.enrol(attempt.worker.clone(), attempt.pipeline);
-        if directory.exists() {
-            let hub = &shared.parts.hub;
-            if let Err(error) = hub.listen(&attempt.worker, &directory) {
-                tracing::error!(worker = %attempt.worker, error = %error, "nobody listens for a worker");
-            }
-            hub.lease(&attempt.worker, attempt.fence);
+        if expect(shared, &attempt.pipeline, &attempt.worker) {
+            shared.parts.hub.lease(&attempt.worker, attempt.fence);
         }
     }
     Ok(Backlog { pipelines, lost })
@@ -110,6 +105,40 @@ async fn tell(shared: &Arc<Shared>, id: &PipelineId) {
             shared.set_problem("recovery", Some(format!("pipeline {id} cannot be resumed: {error}")));
         }
     }
+}
+
+/// Listens for a worker of before. Returns whether there is anything of it.
+pub(super) fn expect(shared: &Arc<Shared>, pipeline: &PipelineId, worker: &WorkerId) -> bool {
+    let directory = shared.options.layout.worker(worker);
+    shared.enrol(worker.clone(), pipeline.clone());
+    if !directory.exists() {
+        return false;
+    }
+    if let Err(error) = shared.parts.hub.listen(worker, &directory) {
+        tracing::error!(worker = %worker, error = %error, "nobody listens for a worker");
+    }
+    true
+}
+
+/// Returns the containers that groups have to themselves and in which nothing runs at the moment, with their queues.
+pub(super) fn idle_groups(shared: &Shared, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
+    let is_busy = |worker: &WorkerId| pipeline.live_attempts().any(|(_, attempt)| attempt.worker == *worker);
+    let idle = pipeline.group_workers().filter(|(_, worker)| !is_busy(worker));
+    let with_queue = |((group, _), worker): (_, &WorkerId)| {
+        let leaf = ran(pipeline, group, worker)?;
+        Some((worker.clone(), start::queue(&shared.options, pipeline, leaf)))
+    };
+    idle.filter_map(with_queue).collect()
+}
+
+/// Returns the leaf of a group that a worker ran last.
+fn ran(pipeline: &Pipeline, group: NodeIndex, worker: &WorkerId) -> Option<NodeIndex> {
+    let last = |node: &NodeIndex| {
+        let attempts = pipeline.leaf(*node).map(|leaf| leaf.attempts.as_slice()).unwrap_or_default();
+        attempts.iter().rev().find(|attempt| attempt.worker == *worker).map(|attempt| attempt.fence)
+    };
+    let leaves = pipeline.definition().subtree(group);
+    leaves.into_iter().filter_map(|node| Some((last(&node)?, node))).max().map(|(_, node)| node)
 }
 
 /// Removes, again and again, what exists in the runtime and nowhere else: left by a crash in the wrong moment.

@@ -1,23 +1,34 @@
 //! What workers report, into logs and pipelines. Each worker's reports are taken in order; only what is safe is confirmed.
+//!
+//! A report does not wait for the one before to be safe: what a worker says in quick succession goes to the pipeline together
+//! and shares its commit. Confirmed is in order, and nothing after a report that could not be taken.
 
 use std::{collections::HashMap, sync::Arc};
 
-use tokio::sync::mpsc;
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    action::Receipt,
     error::Error,
     hub::{Incoming, Report},
-    pool::Message,
+    live, pool,
     shared::Shared,
 };
 use crate::{
     clock, logs,
-    model::{Actor, Command, Fence, Outcome, PipelineId, WorkerId},
+    model::{Actor, Command, Fence, KillReason, Outcome, PipelineId, WorkerId},
     worker::protocol,
 };
 
 /// How many reports of one worker may wait.
 const BACKLOG: usize = 64;
+
+/// What a pipeline answers.
+type Answer = oneshot::Receiver<Result<Receipt, Error>>;
+
+/// A report on its way to being safe. Says whether it is.
+type Delivery = BoxFuture<'static, bool>;
 
 /// Takes reports until the server stops.
 pub(super) async fn run(shared: Arc<Shared>, mut incoming: mpsc::Receiver<Incoming>) {
@@ -32,7 +43,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut incoming: mpsc::Receiver<Incomi
         let worker = report.worker.clone();
         let desk = desks.entry(worker.clone()).or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(BACKLOG);
-            shared.tasks.spawn(desk(Arc::clone(&shared), worker.clone(), receiver));
+            let desk = Desk { shared: Arc::clone(&shared), worker: worker.clone(), is_deaf: false };
+            shared.tasks.spawn(desk.run(receiver));
             sender
         });
         if desk.send(report).await.is_err() {
@@ -44,51 +56,168 @@ pub(super) async fn run(shared: Arc<Shared>, mut incoming: mpsc::Receiver<Incomi
     }
 }
 
-async fn desk(shared: Arc<Shared>, worker: WorkerId, mut reports: mpsc::Receiver<Incoming>) {
-    while let Some(Incoming { report, done, .. }) = reports.recv().await {
-        let Some(pipeline) = shared.pipeline_of(&worker) else { continue };
-        if take(&shared, &pipeline, &worker, report).await {
-            // The connection may be gone; the worker will say it again.
-            done.send(()).ok();
+/// Takes the reports of one worker.
+struct Desk {
+    shared: Arc<Shared>,
+    worker: WorkerId,
+    /// After a report that could not be taken: everything is said again on the next connection.
+    is_deaf: bool,
+}
+
+impl Desk {
+    async fn run(mut self, mut reports: mpsc::Receiver<Incoming>) {
+        let mut under_way: FuturesOrdered<BoxFuture<'static, (bool, oneshot::Sender<()>)>> = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                // What waits is confirmed before more is taken.
+                biased;
+                Some((is_safe, done)) = under_way.next() => {
+                    if is_safe && !self.is_deaf {
+                        // The connection may be gone; the worker will say it again.
+                        done.send(()).ok();
+                    } else {
+                        self.is_deaf = true;
+                    }
+                }
+                report = reports.recv() => {
+                    let Some(Incoming { report, done, .. }) = report else { return };
+                    if matches!(report, Report::Connected { .. }) {
+                        // What was not taken of the connection before is dropped with all after it.
+                        while under_way.next().await.is_some() {}
+                        self.is_deaf = false;
+                    }
+                    let Some(pipeline) = self.shared.pipeline_of(&self.worker) else { continue };
+                    if self.is_deaf {
+                        continue;
+                    }
+                    match self.take(&pipeline, report).await {
+                        Some(delivery) => under_way.push_back(Box::pin(async move { (delivery.await, done) })),
+                        None => self.is_deaf = true,
+                    }
+                }
+            }
         }
+    }
+
+    /// Takes one report: at once into the log, and on its way to the pipeline. Nothing when it could not be taken.
+    async fn take(&self, pipeline: &PipelineId, report: Report) -> Option<Delivery> {
+        let worker = self.worker.clone();
+        let safe = || Some(Box::pin(std::future::ready(true)) as Delivery);
+        match report {
+            Report::Connected { .. } => {
+                self.shared.tell_pool(pool::Message::Connected { worker }).await;
+                safe()
+            }
+            Report::Disconnected => {
+                self.shared.tell_pool(pool::Message::Disconnected { worker }).await;
+                safe()
+            }
+            Report::Started { fence, .. } => {
+                let command = Command::AttemptStarted { fence };
+                self.ask(pipeline, command, pool::Message::Started { worker, fence }).await
+            }
+            Report::Returned { fence } => {
+                let shared = Arc::clone(&self.shared);
+                let pipeline = pipeline.clone();
+                Some(Box::pin(async move { returned(&shared, &pipeline, worker, fence).await }))
+            }
+            Report::Output { fence, stream, offset, data } => {
+                if self.keep(pipeline, fence, stream, offset, data).await { safe() } else { None }
+            }
+            Report::Finished { fence, outcome, log_bytes } => {
+                if !close_log(&self.shared, pipeline, fence, &outcome, log_bytes).await {
+                    return None;
+                }
+                metrics::counter!("conducto_attempts_finished_total", "state" => outcome.state().word()).increment(1);
+                let command = Command::AttemptFinished { fence, outcome, log_bytes, grown: None };
+                self.ask(pipeline, command, pool::Message::Finished { worker, fence }).await
+            }
+        }
+    }
+
+    async fn keep(
+        &self,
+        pipeline: &PipelineId,
+        fence: Fence,
+        stream: protocol::Stream,
+        offset: u64,
+        data: Vec<u8>,
+    ) -> bool {
+        let log = self.shared.log_path(pipeline, fence);
+        let stream = match stream {
+            protocol::Stream::Notice => logs::Stream::Notice,
+            protocol::Stream::Stdout => logs::Stream::Stdout,
+            protocol::Stream::Stderr => logs::Stream::Stderr,
+        };
+        let kept = self.shared.logs().output(&log, stream, offset, clock::now(), data).await;
+        if let Err(error) = &kept {
+            tracing::error!(pipeline = %pipeline, error = %error, "output cannot be kept; the worker keeps it");
+            self.shared.set_problem("logs", Some(error.to_string()));
+        }
+        kept.is_ok()
+    }
+
+    /// Puts a worker's word to the pipeline and, when it is safe, tells the pool.
+    async fn ask(&self, pipeline: &PipelineId, command: Command, then: pool::Message) -> Option<Delivery> {
+        let answer = put(&self.shared, pipeline, command).await;
+        let shared = Arc::clone(&self.shared);
+        Some(Box::pin(async move {
+            let is_safe = is_safe(answer).await;
+            if is_safe {
+                shared.tell_pool(then).await;
+            }
+            is_safe
+        }))
     }
 }
 
-/// Takes one report. Returns whether it is safe; if not, the worker keeps it and says it again.
-async fn take(shared: &Arc<Shared>, pipeline: &PipelineId, worker: &WorkerId, report: Report) -> bool {
-    match report {
-        Report::Connected { .. } => shared.tell_pool(Message::Connected { worker: worker.clone() }).await,
-        Report::Disconnected => shared.tell_pool(Message::Disconnected { worker: worker.clone() }).await,
-        Report::Started { fence, .. } => {
-            if !ask(shared, pipeline, Command::AttemptStarted { fence }).await {
-                return false;
-            }
-            shared.tell_pool(Message::Started { worker: worker.clone(), fence }).await;
-        }
-        Report::Output { fence, stream, offset, data } => {
-            let log = shared.log_path(pipeline, fence);
-            let stream = match stream {
-                protocol::Stream::Notice => logs::Stream::Notice,
-                protocol::Stream::Stdout => logs::Stream::Stdout,
-                protocol::Stream::Stderr => logs::Stream::Stderr,
-            };
-            if let Err(error) = shared.logs().output(&log, stream, offset, clock::now(), data).await {
-                tracing::error!(pipeline = %pipeline, error = %error, "output cannot be kept; the worker keeps it");
-                shared.set_problem("logs", Some(error.to_string()));
-                return false;
-            }
-        }
-        Report::Finished { fence, outcome, log_bytes } => {
-            if !finished(shared, pipeline, fence, outcome, log_bytes).await {
-                return false;
-            }
-            shared.tell_pool(Message::Finished { worker: worker.clone(), fence }).await;
-        }
-    }
-    true
+/// Puts a command to a pipeline. The answer comes later.
+async fn put(shared: &Arc<Shared>, pipeline: &PipelineId, command: Command) -> Result<Answer, Error> {
+    let (reply, answer) = oneshot::channel();
+    let message = live::Message::Ask { request: command.by(Actor::Worker).into(), key: None, reply };
+    shared.send(pipeline, message).await.map(|()| answer)
 }
 
-async fn finished(shared: &Arc<Shared>, pipeline: &PipelineId, fence: Fence, outcome: Outcome, log_bytes: u64) -> bool {
+/// Waits for the answer. What the pipeline rejects is old news, and safe.
+async fn is_safe(answer: Result<Answer, Error>) -> bool {
+    let answered = match answer {
+        Ok(answer) => answer.await.map_err(|_| Error::Stopping).and_then(|answered| answered),
+        Err(error) => Err(error),
+    };
+    match answered {
+        Ok(_) | Err(Error::Rejected(_) | Error::NotFound(_) | Error::NoSuchNode { .. }) => true,
+        Err(Error::Unavailable(_) | Error::Stopping) => false,
+    }
+}
+
+async fn returned(shared: &Arc<Shared>, pipeline: &PipelineId, worker: WorkerId, fence: Fence) -> bool {
+    let evidence = "given back before it began: another worker may be free sooner".to_owned();
+    let unlease = Command::Unlease { fence, evidence };
+    let is_safe = match shared.ask(pipeline, unlease.by(Actor::Worker), None).await {
+        Ok(_) => true,
+        Err(Error::Rejected(_)) => {
+            // It must not go on: then this is its end.
+            let outcome = Outcome::Stopped { reason: KillReason::User };
+            let end = Command::AttemptFinished { fence, outcome, log_bytes: 0, grown: None };
+            is_safe(put(shared, pipeline, end).await).await
+        }
+        Err(Error::NotFound(_) | Error::NoSuchNode { .. }) => true,
+        Err(Error::Unavailable(_) | Error::Stopping) => false,
+    };
+    if is_safe {
+        shared.tell_pool(pool::Message::Returned { worker, fence }).await;
+    }
+    is_safe
+}
+
+/// Closes the log of an attempt that has ended. Returns whether it is safe on the disk.
+async fn close_log(
+    shared: &Arc<Shared>,
+    pipeline: &PipelineId,
+    fence: Fence,
+    outcome: &Outcome,
+    log_bytes: u64,
+) -> bool {
     let log = shared.log_path(pipeline, fence);
     let closed = async {
         if outcome.kill_reason().is_some() {
@@ -104,14 +233,5 @@ async fn finished(shared: &Arc<Shared>, pipeline: &PipelineId, fence: Fence, out
             return false;
         }
     }
-    metrics::counter!("conducto_attempts_finished_total", "state" => outcome.state().word()).increment(1);
-    ask(shared, pipeline, Command::AttemptFinished { fence, outcome, log_bytes, grown: None }).await
-}
-
-/// Puts a worker's word to the pipeline. What it rejects is old news, and safe.
-async fn ask(shared: &Arc<Shared>, pipeline: &PipelineId, command: Command) -> bool {
-    match shared.ask(pipeline, command.by(Actor::Worker), None).await {
-        Ok(_) | Err(Error::Rejected(_) | Error::NotFound(_) | Error::NoSuchNode { .. }) => true,
-        Err(Error::Unavailable(_) | Error::Stopping) => false,
-    }
+    true
 }

@@ -51,6 +51,8 @@ pub(super) struct Shared {
     roster: Mutex<HashMap<WorkerId, Enrolled>>,
     pub(super) inbox_changed: Notify,
     pub(super) outbox_changed: Notify,
+    /// Why the leaves of each queue wait.
+    reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
     pub(super) problems: Mutex<HashMap<&'static str, String>>,
     pub(super) tasks: TaskTracker,
@@ -76,6 +78,7 @@ impl Shared {
             roster: Mutex::default(),
             inbox_changed: Notify::new(),
             outbox_changed: Notify::new(),
+            reasons: Mutex::default(),
             problems: Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
@@ -107,6 +110,20 @@ impl Shared {
     /// Returns what is wrong with a room, if anything is.
     pub(super) fn problem(&self, room: &'static str) -> Option<String> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
+    }
+
+    /// Notes why the leaves of a queue wait, or (with nothing) that none does.
+    pub(super) fn explain(&self, queue: pool::Queue, reason: Option<pool::Reason>) {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => drop(reasons.insert(queue, reason)),
+            None => drop(reasons.remove(&queue)),
+        }
+    }
+
+    /// Returns why the leaves of a queue wait, as the pool last said.
+    pub(super) fn reason(&self, queue: &pool::QueueKey) -> Option<pool::Reason> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).get(queue).copied()
     }
 
     /// Returns the pipeline that a worker works for.

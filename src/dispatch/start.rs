@@ -1,29 +1,75 @@
 //! What a worker is told about a node, and which queue a node stands in.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{options::Options, pool::QueueKey, shared::Shared};
+use super::{
+    options::Options,
+    pool::{Amounts, Queue, QueueKey},
+    shared::Shared,
+};
 use crate::{
     engine::Pipeline,
-    model::{Fence, Isolation, NodeIndex, NodeKind, Resources},
+    model::{Fence, NodeIndex, NodeKind, Settings, Trust},
     worker::protocol::Start,
 };
 
 /// Time between SIGTERM and SIGKILL.
 pub(super) const GRACE_MS: u64 = 10_000;
 
-const GIB: f64 = 1_073_741_824.0;
+/// Docker gives no less than a hundredth of a processor.
+const LEAST_CPU: f64 = 0.01;
 
 /// Returns the queue whose workers can run this leaf.
-pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> QueueKey {
+pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Queue {
     let tree = pipeline.definition();
-    let Resources { cpu, mem, gpu: _ } = tree.resources(node);
-    QueueKey {
+    Arc::new(QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
+        group: pipeline.group_container(node),
         image: tree.image(node).unwrap_or(&options.default_image).to_owned(),
-        milli_cpu: whole(cpu * 1_000.0),
-        mem: whole(mem * GIB),
+        amounts: amounts(options, pipeline, node),
+        requires_docker: tree.requires_docker(node),
+        docker_run_args: tree.docker_run_args(node).to_vec(),
+        isolation: tree.isolation(node),
+    })
+}
+
+/// Says, for people, why this leaf may not run here; nothing when it may.
+pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
+    let (tree, launch) = (pipeline.definition(), pipeline.launch());
+    let privilege = if tree.requires_docker(node) {
+        "requires_docker"
+    } else if !tree.docker_run_args(node).is_empty() {
+        "docker_run_args"
+    } else {
+        return None;
+    };
+    let repository = &launch.trigger.repository.full_name;
+    if launch.trust == Trust::Fork {
+        return Some(format!("`{privilege}` is not allowed for the code of a fork"));
     }
+    let is_privileged = options.privileged_repositories.iter().any(|name| name.eq_ignore_ascii_case(repository));
+    (!is_privileged).then(|| {
+        format!(
+            "`{privilege}` is not allowed for {repository}: whoever can use it owns the machine; an admin can allow it \
+             with privileged_repositories = [\"{repository}\"] in section [containers] of the server's settings"
+        )
+    })
+}
+
+/// What a leaf asks for. What nobody has asked for is never more than a small machine can give.
+fn amounts(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Amounts {
+    let tree = pipeline.definition();
+    let resources = tree.resources(node);
+    let says = |pick: fn(&Settings) -> bool| tree.lineage(node).any(|at| pick(&tree.node(at).settings));
+    let mut amounts = Amounts::of(resources.cpu.max(LEAST_CPU), resources.mem, resources.gpu);
+    let largest = options.budget.largest;
+    if !says(|settings| settings.cpu.is_some()) {
+        amounts.milli_cpu = amounts.milli_cpu.min(largest.milli_cpu);
+    }
+    if !says(|settings| settings.mem.is_some()) {
+        amounts.mem = amounts.mem.min(largest.mem);
+    }
+    amounts
 }
 
 /// Returns what to tell the worker; nothing for a node that is no leaf.
@@ -42,8 +88,8 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         env: merged,
         max_time_ms: u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
-        keep: false,
-        isolation: Isolation::Shared,
+        keep: pipeline.group_container(node).is_some(),
+        isolation: tree.isolation(node),
     })
 }
 
@@ -71,9 +117,4 @@ fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence
         ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data())),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; sizes are small and positive")]
-fn whole(number: f64) -> u64 {
-    number.round().max(0.0) as u64
 }

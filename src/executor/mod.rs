@@ -27,6 +27,12 @@ pub struct WorkerSpec {
     pub mem: u64,
     /// Whether its nodes run in layers of their own. The process executor ignores it.
     pub isolation: Isolation,
+    /// Graphics processors, as Docker's `--gpus`.
+    pub gpu: u32,
+    /// Whether it gets the machine's own Docker.
+    pub requires_docker: bool,
+    /// More arguments of `docker run`, one word each.
+    pub docker_run_args: Vec<String>,
     /// The worker's own directory on the host; the hub listens on the socket in it.
     pub directory: PathBuf,
     /// The repository's files at the commit, with a shallow `.git`; read-only for the worker.

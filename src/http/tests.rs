@@ -116,7 +116,12 @@ impl Service {
             forge_host: "github.com".into(),
             git_url: nowhere,
             forge_token: None,
-            slots: 1,
+            budget: crate::dispatch::Budget {
+                whole: crate::dispatch::Amounts::of(1.0, 2.0, 0),
+                largest: crate::dispatch::Amounts::of(1.0, 2.0, 0),
+                workers: 1,
+            },
+            privileged_repositories: Vec::new(),
             idle_timeout: heartbeat,
             default_image: "busybox".into(),
             slack_channel: None,

@@ -92,6 +92,11 @@ pub enum ToWorker {
         /// What to report it as.
         reason: KillReason,
     },
+    /// Give this attempt back if its command has not begun; the answer is `Returned`. One that has begun goes on.
+    Recall {
+        /// Which attempt.
+        fence: Fence,
+    },
     /// All of the worker's messages up to this number are safe.
     Ack {
         /// The number.
@@ -141,6 +146,11 @@ pub enum Message {
         fence: Fence,
         /// Process id as the worker sees it.
         pid: u32,
+    },
+    /// The attempt was called back before its command began; it never will here.
+    Returned {
+        /// Which attempt.
+        fence: Fence,
     },
     /// The command printed something.
     Output {

@@ -148,6 +148,7 @@ impl Session {
             }
             ToWorker::Start(start) => self.start(*start),
             ToWorker::Stop { fence, reason } => self.stop(fence, reason),
+            ToWorker::Recall { fence } => self.recall(fence),
             ToWorker::Ack { seq } => self.spool.acknowledge(seq),
             ToWorker::Heartbeat => {}
             ToWorker::Bye => self.leave(Leaving::Dismissed),
@@ -180,6 +181,14 @@ impl Session {
         } else {
             tracing::debug!(%fence, "asked to stop what does not run");
         }
+    }
+
+    fn recall(&mut self, fence: Fence) {
+        let Some(position) = self.queue.iter().position(|queued| queued.fence == fence) else {
+            return tracing::debug!(%fence, "called back too late");
+        };
+        self.queue.remove(position);
+        self.push(&Message::Returned { fence });
     }
 
     fn reap(&mut self) {

@@ -39,6 +39,7 @@ enum Text {
     Hello(Hello),
     Heartbeat,
     Started { seq: u64, fence: Fence, pid: u32 },
+    Returned { seq: u64, fence: Fence },
     Finished { seq: u64, fence: Fence, outcome: Outcome, log_bytes: u64 },
 }
 
@@ -80,6 +81,7 @@ pub fn encode_from_worker(message: &FromWorker) -> Frame {
         FromWorker::Heartbeat => Text::Heartbeat,
         FromWorker::Numbered { seq, message } => match message {
             Message::Started { fence, pid } => Text::Started { seq: *seq, fence: *fence, pid: *pid },
+            Message::Returned { fence } => Text::Returned { seq: *seq, fence: *fence },
             Message::Finished { fence, outcome, log_bytes } => {
                 Text::Finished { seq: *seq, fence: *fence, outcome: outcome.clone(), log_bytes: *log_bytes }
             }
@@ -112,6 +114,7 @@ pub fn decode_from_worker(frame: &Frame) -> Result<Option<FromWorker>, Malformed
             Text::Hello(hello) => FromWorker::Hello(hello),
             Text::Heartbeat => FromWorker::Heartbeat,
             Text::Started { seq, fence, pid } => FromWorker::Numbered { seq, message: Message::Started { fence, pid } },
+            Text::Returned { seq, fence } => FromWorker::Numbered { seq, message: Message::Returned { fence } },
             Text::Finished { seq, fence, outcome, log_bytes } => {
                 FromWorker::Numbered { seq, message: Message::Finished { fence, outcome, log_bytes } }
             }

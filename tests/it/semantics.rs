@@ -79,8 +79,8 @@ fn fixtures() -> Vec<Fixture> {
 /// Writes down everything about a node that is not as expected.
 async fn compare(house: &House, id: &str, expected: &Expected, node: &NodeView, wrong: &mut String) {
     let Expected { path, state, is_skipped, .. } = expected;
-    if (node.state.word(), node.skipped) != (state, *is_skipped) {
-        let skipped = if node.skipped { " skipped" } else { "" };
+    if (node.state.word(), node.skipped_by.is_some()) != (state, *is_skipped) {
+        let skipped = if node.skipped_by.is_some() { " skipped" } else { "" };
         writeln!(wrong, "  {path} is {}{skipped} ({:?})", node.state.word(), node.cause).unwrap();
     }
     if let Some(attempts) = expected.attempts.filter(|attempts| *attempts != node.attempts.len()) {

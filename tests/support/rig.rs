@@ -24,6 +24,7 @@ pub(crate) struct Seen {
     pub(crate) stderr: Vec<u8>,
     pub(crate) received: u64,
     pub(crate) pid: Option<u32>,
+    pub(crate) is_returned: bool,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) log_bytes: u64,
 }
@@ -53,6 +54,7 @@ impl Seen {
                     Stream::Stdout | Stream::Notice => self.stdout.extend(data),
                 }
             }
+            Report::Returned { .. } => self.is_returned = true,
             Report::Finished { outcome, log_bytes, .. } => {
                 assert_eq!(log_bytes, self.received, "all output comes before the end");
                 self.outcome = Some(outcome);
@@ -149,9 +151,10 @@ impl Rig {
             self.connections += 1;
         }
         let fence = match &report {
-            Report::Started { fence, .. } | Report::Output { fence, .. } | Report::Finished { fence, .. } => {
-                Some(*fence)
-            }
+            Report::Started { fence, .. }
+            | Report::Returned { fence }
+            | Report::Output { fence, .. }
+            | Report::Finished { fence, .. } => Some(*fence),
             Report::Connected { .. } | Report::Disconnected => None,
         };
         if let Some(fence) = fence {

@@ -61,6 +61,11 @@ pub enum Report {
         /// Process id as the worker sees it.
         pid: u32,
     },
+    /// The attempt was called back before its command began.
+    Returned {
+        /// Which attempt.
+        fence: Fence,
+    },
     /// The command printed something.
     Output {
         /// Which attempt.
@@ -89,6 +94,7 @@ impl From<Message> for Report {
     fn from(message: Message) -> Self {
         match message {
             Message::Started { fence, pid } => Self::Started { fence, pid },
+            Message::Returned { fence } => Self::Returned { fence },
             Message::Output { fence, stream, offset, data } => Self::Output { fence, stream, offset, data },
             Message::Finished { fence, outcome, log_bytes } => Self::Finished { fence, outcome, log_bytes },
         }
@@ -176,7 +182,7 @@ impl Hub {
         self.with_post(worker, |post| post.lease(fence));
     }
 
-    /// Gives a worker an order: `Start`, `Stop` or `Bye`. Kept until confirmed and repeated at every connection.
+    /// Gives a worker an order: `Start`, `Stop`, `Recall` or `Bye`. Kept until confirmed and repeated at every connection.
     pub fn send(&self, worker: &WorkerId, order: ToWorker) {
         self.with_post(worker, |post| post.order(order));
     }

@@ -41,11 +41,17 @@ impl Post {
         match &order {
             ToWorker::Start(start) => {
                 let same = |open: &ToWorker| matches!(open, ToWorker::Start(other) if other.fence == start.fence);
-                orders.open.retain(|(open, _)| !same(open));
+                // In its old place: a worker takes starts in the order of their fences only.
+                if let Some((open, _)) = orders.open.iter_mut().find(|(open, _)| same(open)) {
+                    *open = order;
+                    return;
+                }
             }
             // An attempt that has ended cannot be stopped; the report of its end is on its way.
-            ToWorker::Stop { fence, .. } if orders.leases.get(fence) == Some(&true) => return,
-            ToWorker::Stop { .. } | ToWorker::Bye => {}
+            ToWorker::Stop { fence, .. } | ToWorker::Recall { fence } if orders.leases.get(fence) == Some(&true) => {
+                return;
+            }
+            ToWorker::Stop { .. } | ToWorker::Recall { .. } | ToWorker::Bye => {}
             ToWorker::Welcome { .. } | ToWorker::Ack { .. } | ToWorker::Heartbeat => {
                 tracing::error!("only the connection itself says this");
                 return;
@@ -64,13 +70,14 @@ impl Post {
         let (fence, ended) = match message {
             Message::Output { fence, .. } => return orders.leases.contains_key(fence),
             Message::Started { fence, .. } => (*fence, false),
-            Message::Finished { fence, .. } => (*fence, true),
+            Message::Finished { fence, .. } | Message::Returned { fence } => (*fence, true),
         };
         let Some(lease) = orders.leases.get_mut(&fence) else { return false };
         *lease |= ended;
         orders.open.retain(|(open, _)| match open {
             ToWorker::Start(start) => start.fence != fence,
             ToWorker::Stop { fence: stopped, .. } => !ended || *stopped != fence,
+            ToWorker::Recall { fence: recalled } => *recalled != fence,
             _ => true,
         });
         true

@@ -181,7 +181,7 @@ async fn launch(
         slack_channel: section.slack_channel.clone(),
         trust: Trust::Trusted,
         hold: None,
-        most_mem: None,
+        most_mem: Some(shared.options.budget.largest.gib()),
     });
     Ok((launch, diagnostics))
 }

@@ -1,278 +1,231 @@
-//! The pool's bookkeeping: plain data and plain decisions. No task, no clock, no runtime: `now` and ids are arguments.
+//! The pool's bookkeeping: plain data and plain decisions. No task, no clock, no runtime: `now`, ids and fences are arguments.
+//!
+//! Whatever happens is told by a plain call; [`Book::go_on`] then says what is to be done about it. This file has what is
+//! offered and what is over; `works` what becomes of leaves with their workers, `workers` what becomes of these, `growth`
+//! who gets what.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 
-use super::queue::{QueueKey, Queues};
+use super::{
+    budget::{Budget, Held},
+    queue::{Queue, Queues},
+    reason::Reason,
+    tempo::{Tempo, passed},
+    worker::{Phase, Worker},
+};
 use crate::model::{Fence, KillReason, NodeIndex, PipelineId, WorkerId};
 
-/// How long a queue may stand still before another worker is started beside busy ones. About what a container takes to
-/// start: nodes shorter than that are better served by the workers that are there.
-const GROW_AFTER: Duration = Duration::from_millis(300);
-
-/// How many workers of a queue may be starting at once before one of them has proved that they can.
-const FIRST_WORKERS: usize = 2;
-
 /// How often a leaf may lose its worker before it began; then it is the leaf's fault, or the image's.
-pub(super) const LOSSES: u32 = 3;
+const LOSSES: u32 = 3;
 
-/// Where a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Promised to a leaf; nothing of it exists yet.
-    Promised,
-    /// Its container is being made ready, or it has not dialled yet.
-    Starting,
-    /// It has dialled at least once.
-    Ready,
-    /// It is being removed.
-    Leaving,
+/// Where ids and fences come from.
+pub(in crate::dispatch) trait Lots {
+    /// Draws the name of a new worker.
+    fn worker(&mut self) -> WorkerId;
+    /// Draws the fence of a new attempt, higher than all before.
+    fn fence(&mut self) -> Fence;
 }
 
-/// What a worker works at.
+/// How the work of a worker ended that cannot say it itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Work {
-    pub(super) node: NodeIndex,
-    /// Nothing until the pipeline has agreed.
-    pub(super) fence: Option<Fence>,
-    pub(super) started: bool,
-    /// By when it must have ended, once it was told to stop.
-    pub(super) stop_by: Option<(Timestamp, KillReason)>,
-}
-
-/// One worker.
-#[derive(Clone, Debug)]
-pub(super) struct Worker {
-    pub(super) key: QueueKey,
-    pub(super) phase: Phase,
-    pub(super) work: Option<Work>,
-    /// Since when it has no work.
-    pub(super) idle_since: Timestamp,
-    /// Since when it has no connection; nothing while it has one.
-    pub(super) silent_since: Option<Timestamp>,
-    /// Whether the runtime is being asked about it.
-    pub(super) is_checked: bool,
+pub(in crate::dispatch) enum End {
+    /// It was to be ended anyway.
+    Stopped(KillReason),
+    /// It had not begun: another worker may take it.
+    GiveBack(String),
+    /// The kernel ended it for want of memory.
+    OutOfMemory,
+    /// What it ran in went away.
+    Failed(String),
 }
 
 /// What the pool wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// Ask the pipeline to lease this leaf to this worker.
-    Lease { worker: WorkerId, node: NodeIndex, pipeline: PipelineId },
-    /// Remove a worker and all trace of it.
-    Remove { worker: WorkerId, pipeline: PipelineId },
+pub(in crate::dispatch) enum Wish {
+    /// Ask the pipeline to lease this leaf to this worker, if it still belongs into this queue.
+    Lease { queue: Queue, worker: WorkerId, node: NodeIndex, fence: Fence },
+    /// Make a worker, and tell it to start this attempt as soon as it dials.
+    Launch { queue: Queue, worker: WorkerId, fence: Fence },
+    /// Tell a worker to start this attempt.
+    Send { worker: WorkerId, fence: Fence },
+    /// Tell a worker to end this attempt.
+    Stop { worker: WorkerId, fence: Fence, reason: KillReason },
+    /// Tell a worker to give this attempt back, unless it has begun.
+    Recall { worker: WorkerId, fence: Fence },
+    /// Tell the pipeline how an attempt ended of which its worker knows nothing.
+    Settle { pipeline: PipelineId, fence: Fence, end: End },
+    /// Tell the pipeline that these leaves cannot run.
+    CannotRun { pipeline: PipelineId, nodes: Vec<NodeIndex>, message: String },
+    /// Ask the runtime about a worker.
+    Check { pipeline: PipelineId, worker: WorkerId },
+    /// Remove a worker and all trace of it; then tell the pipeline how its attempts ended.
+    Remove { pipeline: PipelineId, worker: WorkerId, ends: Vec<(Fence, End)> },
     /// Give back what a pipeline had as a whole.
     Release { pipeline: PipelineId },
+    /// Wait until the runtime answers again.
+    AwaitRuntime,
+    /// Let people know why the leaves of a queue wait; nothing: they wait no more.
+    Explain { queue: Queue, reason: Option<Reason> },
 }
 
-pub(super) struct Book {
-    pub(super) slots: usize,
+/// The book.
+pub(in crate::dispatch) struct Book {
+    pub(super) budget: Budget,
     pub(super) idle_timeout: Duration,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) queues: Queues,
+    /// Of every queue that ever was, until its pipeline is released.
+    pub(super) tempos: HashMap<Queue, Tempo>,
+    /// Groups whose container is gone for good, and what is known of that.
+    pub(super) lost_groups: HashMap<Queue, String>,
     /// Pipelines that have ended and whose workers are leaving; with those whose release is under way.
     releasing: HashMap<PipelineId, bool>,
     /// How often a leaf lost its worker before it began.
     losses: HashMap<(PipelineId, NodeIndex), u32>,
     /// Whether nothing is started, since the runtime does not answer.
     pub(super) is_resting: bool,
+    /// What was last said of each queue.
+    pub(super) reasons: HashMap<Queue, Reason>,
+    pub(super) wishes: Vec<Wish>,
 }
 
 impl Book {
-    pub(super) fn new(slots: usize, idle_timeout: Duration) -> Self {
+    pub(in crate::dispatch) fn new(budget: Budget, idle_timeout: Duration) -> Self {
         Self {
-            slots: slots.max(1),
+            budget,
             idle_timeout,
             workers: BTreeMap::new(),
             queues: Queues::default(),
+            tempos: HashMap::new(),
+            lost_groups: HashMap::new(),
             releasing: HashMap::new(),
             losses: HashMap::new(),
             is_resting: false,
+            reasons: HashMap::new(),
+            wishes: Vec::new(),
         }
     }
 
-    /// A leaf is ready.
-    pub(super) fn offer(&mut self, key: QueueKey, node: NodeIndex, now: Timestamp) {
+    /// A leaf is ready. Offering it again changes nothing; offering it to another queue moves it.
+    pub(in crate::dispatch) fn offer(&mut self, queue: &Queue, node: NodeIndex, now: Timestamp) {
         // A pipeline that was reopened while its workers were leaving goes on; while it is being released, it waits.
-        if self.releasing.get(&key.pipeline) == Some(&false) {
-            self.releasing.remove(&key.pipeline);
+        if self.releasing.get(&queue.pipeline) == Some(&false) {
+            self.releasing.remove(&queue.pipeline);
         }
-        let is_worked_at = self.workers.values().any(|worker| {
-            worker.key.pipeline == key.pipeline && worker.work.as_ref().is_some_and(|work| work.node == node)
-        });
-        if !is_worked_at {
-            self.queues.push(key, node, now);
+        if let Some(message) = self.budget.refusal(queue.amounts) {
+            return self.refuse(queue.pipeline.clone(), node, message);
         }
+        let queue = self.known(queue, now);
+        self.queues.push(&queue, node, now);
     }
 
-    /// Gives waiting leaves to idle workers, and starts workers where that is worth it.
-    pub(super) fn schedule(&mut self, now: Timestamp, mut draw: impl FnMut() -> WorkerId) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        for key in self.queues.keys() {
-            if self.releasing.contains_key(&key.pipeline) {
-                continue;
-            }
-            while let Some(worker) = self.idle_worker(&key) {
-                let Some(node) = self.queues.pop(&key, now) else { break };
-                wishes.push(self.assign(&worker, node));
-            }
-            while self.may_start(&key, now) {
-                if self.workers.len() >= self.slots {
-                    wishes.extend(self.make_room(&key));
-                    break;
-                }
-                let Some(node) = self.queues.pop(&key, now) else { break };
-                let worker = draw();
-                self.workers.insert(worker.clone(), Worker::promised(key.clone(), now));
-                wishes.push(self.assign(&worker, node));
-            }
-            self.queues.rotate(&key);
-        }
-        wishes
+    /// A leaf is ready, and may not run here.
+    pub(in crate::dispatch) fn refuse(&mut self, pipeline: PipelineId, node: NodeIndex, message: String) {
+        self.wishes.push(Wish::CannotRun { pipeline, nodes: vec![node], message });
     }
 
-    /// Lets workers go that have had nothing to do for a while, and pipelines whose last worker is gone.
-    pub(super) fn tidy(&mut self, now: Timestamp) -> Vec<Wish> {
-        let idle: Vec<WorkerId> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| worker.is_idle() && !self.queues.has_waiting(&worker.key))
-            .filter(|(_, worker)| {
-                let is_over = self.releasing.contains_key(&worker.key.pipeline);
-                is_over || passed(worker.idle_since, self.idle_timeout, now)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
-        let mut wishes: Vec<Wish> = idle.iter().filter_map(|id| self.remove(id)).collect();
-        let over: Vec<PipelineId> = self
-            .releasing
-            .iter()
-            .filter(|(_, is_under_way)| !**is_under_way)
-            .map(|(pipeline, _)| pipeline.clone())
-            .filter(|pipeline| self.workers.values().all(|worker| worker.key.pipeline != *pipeline))
-            .collect();
-        for pipeline in over {
-            self.releasing.insert(pipeline.clone(), true);
-            wishes.push(Wish::Release { pipeline });
+    /// A leaf waits no more, or not as it did. A lease that is under way finds out from the pipeline.
+    pub(in crate::dispatch) fn withdraw(&mut self, pipeline: &PipelineId, node: NodeIndex) {
+        self.queues.remove(pipeline, node);
+    }
+
+    /// A group needs its container no more.
+    pub(in crate::dispatch) fn release_group(&mut self, pipeline: &PipelineId, node: NodeIndex, generation: u32) {
+        let is_of_group =
+            |queue: &Queue| queue.pipeline == *pipeline && queue.group.is_some_and(|group| group == (node, generation));
+        self.lost_groups.retain(|queue, _| !is_of_group(queue));
+        for worker in self.workers.values_mut().filter(|worker| is_of_group(&worker.queue)) {
+            worker.is_dismissed = true;
         }
-        wishes
     }
 
     /// A pipeline has ended: nothing of it is to be left.
-    pub(super) fn release(&mut self, pipeline: PipelineId) {
+    pub(in crate::dispatch) fn release(&mut self, pipeline: PipelineId) {
         self.queues.forget(&pipeline);
         self.losses.retain(|(of, _), _| *of != pipeline);
+        self.tempos.retain(|queue, _| queue.pipeline != pipeline);
+        self.lost_groups.retain(|queue, _| queue.pipeline != pipeline);
         self.releasing.entry(pipeline).or_insert(false);
     }
 
     /// Nothing of a pipeline is left.
-    pub(super) fn released(&mut self, pipeline: &PipelineId) {
+    pub(in crate::dispatch) fn released(&mut self, pipeline: &PipelineId) {
         self.releasing.remove(pipeline);
     }
 
-    /// Marks a worker as leaving. Nothing when it is unknown or leaves already.
-    pub(super) fn remove(&mut self, id: &WorkerId) -> Option<Wish> {
-        let worker = self.workers.get_mut(id)?;
-        if worker.phase == Phase::Leaving {
-            return None;
-        }
-        worker.phase = Phase::Leaving;
-        worker.work = None;
-        Some(Wish::Remove { worker: id.clone(), pipeline: worker.key.pipeline.clone() })
+    /// Looks for what has become due.
+    pub(in crate::dispatch) fn tick(&mut self, now: Timestamp) {
+        self.check_silent(now);
+        self.end_overdue(now);
+        self.recall_stuck(now);
     }
 
-    /// Counts a leaf that lost its worker before it began. Returns whether it may have another.
-    pub(super) fn may_lose(&mut self, pipeline: &PipelineId, node: NodeIndex) -> bool {
-        let losses = self.losses.entry((pipeline.clone(), node)).or_default();
-        *losses += 1;
-        *losses < LOSSES
+    /// Whatever has happened: leaves may now find workers, and workers may have nothing left to do. Returns all that is to be
+    /// done about what was told since the last call, in order.
+    pub(in crate::dispatch) fn go_on(&mut self, now: Timestamp, lots: &mut dyn Lots) -> Vec<Wish> {
+        self.schedule(now, lots);
+        self.tidy(now);
+        self.explain();
+        std::mem::take(&mut self.wishes)
     }
 
-    /// The work of a worker has ended, or came to nothing.
-    pub(super) fn set_idle(&mut self, id: &WorkerId, now: Timestamp) {
-        if let Some(worker) = self.workers.get_mut(id) {
-            worker.work = None;
-            worker.idle_since = now;
-        }
-    }
-
-    /// Returns the worker that works at an attempt.
-    pub(super) fn working_at(&mut self, id: &WorkerId, fence: Fence) -> Option<&mut Work> {
-        self.workers.get_mut(id)?.work.as_mut().filter(|work| work.fence == Some(fence))
-    }
-
-    /// Returns the workers that have had no connection for so long.
-    pub(super) fn silent(&self, for_long: Duration, now: Timestamp) -> Vec<WorkerId> {
-        let is_silent = |worker: &Worker| worker.silent_since.is_some_and(|since| passed(since, for_long, now));
-        self.workers
-            .iter()
-            .filter(|(_, worker)| matches!(worker.phase, Phase::Starting | Phase::Ready) && !worker.is_checked)
-            .filter(|(_, worker)| is_silent(worker))
-            .map(|(id, _)| id.clone())
-            .collect()
-    }
-
-    /// Returns the workers that did not end their work in time after being told to.
-    pub(super) fn overdue(&self, now: Timestamp) -> Vec<(WorkerId, Fence, KillReason)> {
-        let late = |work: &Work| Some((work.fence?, work.stop_by.filter(|(by, _)| *by <= now)?.1));
-        self.workers
-            .iter()
-            .filter(|(_, worker)| worker.phase != Phase::Leaving)
-            .filter_map(|(id, worker)| worker.work.as_ref().and_then(late).map(|(fence, why)| (id.clone(), fence, why)))
-            .collect()
-    }
-
-    fn assign(&mut self, id: &WorkerId, node: NodeIndex) -> Wish {
-        let worker = self.workers.get_mut(id).expect("the caller has just found or made it");
-        worker.work = Some(Work { node, fence: None, started: false, stop_by: None });
-        Wish::Lease { worker: id.clone(), node, pipeline: worker.key.pipeline.clone() }
-    }
-
-    fn idle_worker(&self, key: &QueueKey) -> Option<WorkerId> {
-        self.workers.iter().find(|(_, worker)| worker.key == *key && worker.is_idle()).map(|(id, _)| id.clone())
-    }
-
-    /// Short nodes finish on a few workers; a queue that stands still gets more, twice as many each time.
-    fn may_start(&self, key: &QueueKey, now: Timestamp) -> bool {
-        if self.is_resting || !self.queues.has_waiting(key) {
-            return false;
-        }
-        let (mut starting, mut busy) = (0, 0);
-        for worker in self.workers.values().filter(|worker| worker.key == *key) {
-            match worker.phase {
-                Phase::Promised | Phase::Starting => starting += 1,
-                Phase::Ready => busy += 1,
-                Phase::Leaving => {}
+    /// Returns the queue under the name by which everybody knows it: to compare names is then to compare addresses.
+    pub(super) fn known(&mut self, queue: &Queue, now: Timestamp) -> Queue {
+        match self.tempos.get_key_value(queue) {
+            Some((known, _)) => Arc::clone(known),
+            None => {
+                self.tempos.insert(Arc::clone(queue), Tempo::new(now));
+                Arc::clone(queue)
             }
         }
-        if busy == 0 { starting < FIRST_WORKERS } else { starting < busy && self.queues.is_stuck(key, GROW_AFTER, now) }
     }
 
-    /// All slots are taken: the worker of another queue that has been idle longest makes room.
-    fn make_room(&mut self, key: &QueueKey) -> Option<Wish> {
-        if self.workers.values().any(|worker| worker.phase == Phase::Leaving) {
-            return None;
+    /// Whether nothing more is started of a pipeline.
+    pub(super) fn is_releasing(&self, pipeline: &PipelineId) -> bool {
+        self.releasing.contains_key(pipeline)
+    }
+
+    /// Counts a leaf that lost its worker before it began. Returns how often it has, when that was once too often.
+    pub(super) fn count_loss(&mut self, pipeline: &PipelineId, node: NodeIndex) -> Option<u32> {
+        let losses = self.losses.entry((pipeline.clone(), node)).or_default();
+        *losses += 1;
+        (*losses >= LOSSES).then_some(*losses)
+    }
+
+    /// Returns what the workers hold of the machine.
+    pub(super) fn held(&self) -> Held {
+        let mut held = Held::default();
+        self.workers.values().filter(|worker| worker.holds()).for_each(|worker| held.add(worker.queue.amounts));
+        held
+    }
+
+    /// Lets workers go that have had nothing to do for a while, and pipelines whose last worker is gone.
+    fn tidy(&mut self, now: Timestamp) {
+        let is_over = |worker: &Worker| {
+            let waits_for_more = worker.queue.group.is_some() || !passed(worker.turned_at, self.idle_timeout, now);
+            let is_free = worker.phase == Phase::Ready && worker.works.is_empty();
+            let is_needed = waits_for_more || worker.silent_since.is_some() || self.queues.length(&worker.queue) > 0;
+            is_free && (worker.is_dismissed || self.is_releasing(&worker.queue.pipeline) || !is_needed)
+        };
+        let over: Vec<WorkerId> =
+            self.workers.iter().filter(|(_, worker)| is_over(worker)).map(|(id, _)| id.clone()).collect();
+        over.iter().for_each(|id| self.remove(id));
+        let is_gone = |pipeline: &PipelineId| self.workers.values().all(|worker| worker.queue.pipeline != *pipeline);
+        let gone: Vec<PipelineId> = self
+            .releasing
+            .iter()
+            .filter(|(pipeline, is_under_way)| !**is_under_way && is_gone(pipeline))
+            .map(|(pipeline, _)| pipeline.clone())
+            .collect();
+        for pipeline in gone {
+            self.releasing.insert(pipeline.clone(), true);
+            self.wishes.push(Wish::Release { pipeline });
         }
-        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && worker.key != *key);
-        let longest = idle.min_by_key(|(_, worker)| worker.idle_since).map(|(id, _)| id.clone())?;
-        self.remove(&longest)
     }
-}
-
-impl Worker {
-    pub(super) fn promised(key: QueueKey, now: Timestamp) -> Self {
-        Self { key, phase: Phase::Promised, work: None, idle_since: now, silent_since: None, is_checked: false }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.phase == Phase::Ready && self.work.is_none() && self.silent_since.is_none()
-    }
-}
-
-fn passed(since: Timestamp, long: Duration, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(since)).is_ok_and(|waited| waited >= long)
 }

@@ -1,13 +1,16 @@
-//! The pool's loop: takes messages, keeps the book, sets chores going.
+//! The pool's loop: takes messages, tells the book, sets chores going for what the book wishes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use super::{
-    book::{Book, Phase, Wish, Work, Worker},
-    chores,
-    queue::QueueKey,
+    book::{Book, Lots, Wish},
+    chores, leave,
+    queue::Queue,
+    start,
+    workers::Gone,
+    works,
 };
 use crate::{
     clock,
@@ -20,24 +23,33 @@ use crate::{
 /// How often the book is looked through for what has become due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long a worker may have no connection before its runtime is asked about it.
-const SILENCE: Duration = Duration::from_secs(2);
+/// How many messages are taken before the book is asked what to do about them.
+const BATCH: usize = 256;
 
-/// How long beyond the grace time a worker gets to report the end of what it was told to stop.
-const STOP_MARGIN: Duration = Duration::from_secs(20);
+/// A leaf that a worker could take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dispatch) struct Lease {
+    pub(in crate::dispatch) node: NodeIndex,
+    pub(in crate::dispatch) fence: Fence,
+    pub(in crate::dispatch) worker: WorkerId,
+}
 
 /// What the pool is told.
 pub(in crate::dispatch) enum Message {
     /// A leaf is ready.
-    Offer { queue: QueueKey, node: NodeIndex },
+    Offer { queue: Queue, node: NodeIndex },
+    /// A leaf is ready, and may not run here.
+    Refuse { pipeline: PipelineId, node: NodeIndex, message: String },
+    /// A leaf waits no more, or not as it did.
+    Withdraw { pipeline: PipelineId, node: NodeIndex },
     /// The pipeline has leased a leaf to a worker.
-    Start { worker: WorkerId, start: Box<Start> },
-    /// The pipeline has not.
-    LeaseRefused { worker: WorkerId },
+    Start { pipeline: PipelineId, worker: WorkerId, start: Box<Start> },
+    /// The pipeline has not. With `again` it could not, and the leaf waits as before.
+    LeaseRefused { worker: WorkerId, fence: Fence, again: bool },
     /// End an attempt.
-    Stop { worker: WorkerId, fence: Fence, reason: KillReason },
+    Stop { pipeline: PipelineId, worker: WorkerId, fence: Fence, reason: KillReason },
     /// End an attempt by ending its worker.
-    Destroy { worker: WorkerId, fence: Fence, reason: KillReason },
+    Destroy { pipeline: PipelineId, worker: WorkerId, fence: Fence, reason: KillReason },
     /// The worker's container could not be had.
     StartFailed { worker: WorkerId, error: executor::Error },
     /// The worker has a connection.
@@ -48,34 +60,42 @@ pub(in crate::dispatch) enum Message {
     Started { worker: WorkerId, fence: Fence },
     /// The end of an attempt is committed.
     Finished { worker: WorkerId, fence: Fence },
+    /// The worker has given an attempt back, and that is committed.
+    Returned { worker: WorkerId, fence: Fence },
     /// What the runtime says of a silent worker; nothing while it runs.
-    Checked { worker: WorkerId, gone: Option<chores::Gone> },
+    Checked { worker: WorkerId, gone: Option<Gone> },
     /// The runtime answers again.
     RuntimeBack,
     /// Nothing of a worker is left.
     Removed { worker: WorkerId },
+    /// A group needs its container no more.
+    ReleaseGroup { pipeline: PipelineId, node: NodeIndex, generation: u32 },
     /// A pipeline has ended.
     Release { pipeline: PipelineId },
     /// Nothing of a pipeline is left.
     Released { pipeline: PipelineId },
     /// After a start of the server: this worker had this leaf.
-    Adopt { worker: WorkerId, queue: QueueKey, node: NodeIndex, fence: Fence, started: bool },
+    Adopt { worker: WorkerId, queue: Queue, node: NodeIndex, fence: Fence, started: bool },
+    /// After a start of the server: this worker is the container of a group and has nothing to do at the moment.
+    AdoptIdle { worker: WorkerId, queue: Queue },
 }
 
 /// Runs until the server stops.
 pub(in crate::dispatch) async fn run(shared: Arc<Shared>, mut messages: mpsc::Receiver<Message>) {
-    let slots = usize::try_from(shared.options.slots).unwrap_or(usize::MAX);
-    let book = Book::new(slots, shared.options.idle_timeout);
-    let mut room = Room { shared, book };
+    let book = Book::new(shared.options.budget, shared.options.idle_timeout);
+    let mut room = Room { shared, book, starts: HashMap::new() };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let stop = room.shared.stop.clone();
+    let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
-            message = messages.recv() => match message {
-                Some(message) => room.take(message),
-                None => return,
-            },
+            count = messages.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    return;
+                }
+                batch.drain(..).for_each(|message| room.take(message));
+            }
             _ = ticks.tick() => room.tick(),
             () = stop.cancelled() => return,
         }
@@ -86,216 +106,131 @@ pub(in crate::dispatch) async fn run(shared: Arc<Shared>, mut messages: mpsc::Re
 struct Room {
     shared: Arc<Shared>,
     book: Book,
+    /// What workers are to be told about attempts, until they are.
+    starts: HashMap<Fence, Box<Start>>,
+}
+
+impl Lots for Arc<Shared> {
+    fn worker(&mut self) -> WorkerId {
+        clock::new_worker_id()
+    }
+
+    fn fence(&mut self) -> Fence {
+        self.draw_fence()
+    }
 }
 
 impl Room {
     fn take(&mut self, message: Message) {
-        let now = clock::now();
+        let (book, now) = (&mut self.book, clock::now());
         match message {
-            Message::Offer { queue, node } => self.book.offer(queue, node, now),
-            Message::Start { worker, start } => self.start(worker, *start),
-            Message::LeaseRefused { worker } => self.lease_refused(&worker),
-            Message::Stop { worker, fence, reason } => self.stop(&worker, fence, reason),
-            Message::Destroy { worker, fence, reason } => self.destroy(&worker, fence, reason),
-            Message::StartFailed { worker, error } => self.start_failed(&worker, error),
-            Message::Connected { worker } => {
-                if let Some(known) = self.book.workers.get_mut(&worker) {
-                    known.silent_since = None;
-                    if known.phase == Phase::Starting {
-                        known.phase = Phase::Ready;
-                    }
-                }
+            Message::Offer { queue, node } => book.offer(&queue, node, now),
+            Message::Refuse { pipeline, node, message } => book.refuse(pipeline, node, message),
+            Message::Withdraw { pipeline, node } => book.withdraw(&pipeline, node),
+            Message::Start { pipeline, worker, start } => {
+                let fence = start.fence;
+                self.starts.insert(fence, start);
+                book.leased(&pipeline, &worker, fence);
             }
-            Message::Disconnected { worker } => {
-                if let Some(known) = self.book.workers.get_mut(&worker) {
-                    known.silent_since.get_or_insert(now);
-                }
+            Message::LeaseRefused { worker, fence, again } => book.lease_refused(&worker, fence, again, now),
+            Message::Stop { pipeline, worker, fence, reason } => {
+                let by = works::stop_deadline(now, Duration::from_millis(GRACE_MS));
+                book.stop(&pipeline, &worker, fence, reason, by);
             }
-            Message::Started { worker, fence } => {
-                if let Some(work) = self.book.working_at(&worker, fence) {
-                    work.started = true;
-                }
-            }
-            Message::Finished { worker, fence } => {
-                if self.book.working_at(&worker, fence).is_some() {
-                    self.book.set_idle(&worker, now);
-                }
-            }
-            Message::Checked { worker, gone } => self.checked(&worker, gone),
-            Message::RuntimeBack => self.book.is_resting = false,
-            Message::Removed { worker } => drop(self.book.workers.remove(&worker)),
-            Message::Release { pipeline } => self.book.release(pipeline),
-            Message::Released { pipeline } => self.book.released(&pipeline),
+            Message::Destroy { pipeline, worker, fence, reason } => book.destroy(&pipeline, &worker, fence, reason),
+            Message::StartFailed { worker, error } => self.start_failed(&worker, &error),
+            Message::Connected { worker } => book.connected(&worker, now),
+            Message::Disconnected { worker } => book.disconnected(&worker, now),
+            Message::Started { worker, fence } => book.started(&worker, fence),
+            Message::Finished { worker, fence } => book.finished(&worker, fence, now),
+            Message::Returned { worker, fence } => book.returned(&worker, fence, now),
+            Message::Checked { worker, gone } => book.checked(&worker, gone.as_ref(), now),
+            Message::RuntimeBack => book.runtime_back(),
+            Message::Removed { worker } => book.removed(&worker),
+            Message::ReleaseGroup { pipeline, node, generation } => book.release_group(&pipeline, node, generation),
+            Message::Release { pipeline } => book.release(pipeline),
+            Message::Released { pipeline } => book.released(&pipeline),
             Message::Adopt { worker, queue, node, fence, started } => {
-                let mut known = Worker::promised(queue, now);
-                known.phase = Phase::Starting;
-                known.silent_since = Some(now);
-                known.work = Some(Work { node, fence: Some(fence), started, stop_by: None });
-                self.book.workers.insert(worker, known);
+                book.adopt(&worker, &queue, (node, fence, started), now);
             }
+            Message::AdoptIdle { worker, queue } => book.adopt_idle(&worker, &queue, now),
         }
+    }
+
+    fn start_failed(&mut self, worker: &WorkerId, error: &executor::Error) {
+        let trouble = match error {
+            executor::Error::Unavailable { .. } => Some(error.to_string()),
+            executor::Error::Image { .. } | executor::Error::Refused { .. } => None,
+        };
+        self.shared.set_problem("executor", trouble);
+        self.book.start_failed(worker, error);
     }
 
     fn tick(&mut self) {
-        let now = clock::now();
-        for worker in self.book.silent(SILENCE, now) {
-            let Some(known) = self.book.workers.get_mut(&worker) else { continue };
-            known.is_checked = true;
-            let pipeline = known.key.pipeline.clone();
-            self.shared.tasks.spawn(chores::check(Arc::clone(&self.shared), pipeline, worker));
-        }
-        for (worker, fence, reason) in self.book.overdue(now) {
-            self.destroy(&worker, fence, reason);
-        }
+        self.book.tick(clock::now());
         metrics::gauge!("conducto_workers").set(count(self.book.workers.len()));
-        metrics::gauge!("conducto_queued_nodes").set(count(self.book.queues.waiting()));
+        metrics::gauge!("conducto_queued_nodes").set(count(self.book.queues.total()));
     }
 
-    /// Whatever happened, leaves may now find workers, and workers may have nothing left to do.
     fn go_on(&mut self) {
-        let now = clock::now();
-        let mut wishes = self.book.schedule(now, clock::new_worker_id);
-        wishes.extend(self.book.tidy(now));
+        let wishes = self.book.go_on(clock::now(), &mut Arc::clone(&self.shared));
+        let mut leases: Vec<(Queue, Vec<Lease>)> = Vec::new();
         for wish in wishes {
-            let shared = Arc::clone(&self.shared);
             match wish {
-                Wish::Lease { worker, node, pipeline } => {
-                    self.shared.tasks.spawn(chores::lease(shared, pipeline, worker, node));
+                // Those of one queue share a commit.
+                Wish::Lease { queue, worker, node, fence } => {
+                    let lease = Lease { node, fence, worker };
+                    match leases.iter_mut().find(|(other, _)| *other == queue) {
+                        Some((_, leases)) => leases.push(lease),
+                        None => leases.push((queue, vec![lease])),
+                    }
                 }
-                Wish::Remove { worker, pipeline } => {
-                    self.shared.tasks.spawn(chores::remove(shared, pipeline, worker));
-                }
-                Wish::Release { pipeline } => drop(self.shared.tasks.spawn(chores::release(shared, pipeline))),
+                other => self.grant(other),
             }
         }
-    }
-
-    fn start(&mut self, worker: WorkerId, start: Start) {
-        let hub = &self.shared.parts.hub;
-        let Some(known) = self.book.workers.get_mut(&worker) else { return };
-        let Some(work) = &mut known.work else { return };
-        work.fence = Some(start.fence);
-        let fence = start.fence;
-        if known.phase == Phase::Promised {
-            known.phase = Phase::Starting;
-            let key = known.key.clone();
-            self.shared.enrol(worker.clone(), key.pipeline.clone());
-            self.shared.tasks.spawn(chores::start(Arc::clone(&self.shared), key, worker, start));
-            return;
-        }
-        hub.lease(&worker, fence);
-        hub.send(&worker, ToWorker::Start(Box::new(start)));
-    }
-
-    fn lease_refused(&mut self, worker: &WorkerId) {
-        match self.book.workers.get(worker).map(|known| known.phase) {
-            // Nothing of it exists.
-            Some(Phase::Promised) => drop(self.book.workers.remove(worker)),
-            _ => self.book.set_idle(worker, clock::now()),
+        for (queue, leases) in leases {
+            self.shared.tasks.spawn(chores::lease(Arc::clone(&self.shared), queue, leases));
         }
     }
 
-    fn stop(&mut self, worker: &WorkerId, fence: Fence, reason: KillReason) {
-        let by = clock::now() + Duration::from_millis(GRACE_MS) + STOP_MARGIN;
-        let Some(known) = self.book.workers.get_mut(worker) else {
-            // Nobody to be told: what the pipeline waits for has to be said by somebody.
-            return self.settle(worker, fence, chores::End::Stopped(reason));
-        };
-        let Some(work) = known.work.as_mut().filter(|work| work.fence == Some(fence)) else { return };
-        work.stop_by.get_or_insert((by, reason));
-        if known.phase == Phase::Starting && !work.started && known.silent_since.is_none() {
-            // Its container is not there yet: no need to wait for it.
-            return self.destroy(worker, fence, reason);
-        }
-        self.shared.parts.hub.send(worker, ToWorker::Stop { fence, reason });
-    }
-
-    fn destroy(&mut self, worker: &WorkerId, fence: Fence, reason: KillReason) {
-        if self.book.working_at(worker, fence).is_none() {
-            return;
-        }
-        self.let_go(worker, chores::End::Stopped(reason));
-    }
-
-    fn start_failed(&mut self, worker: &WorkerId, error: executor::Error) {
-        let Some(known) = self.book.workers.get(worker) else { return };
-        let key = known.key.clone();
-        let message = error.to_string();
-        self.shared.set_problem("executor", None);
-        match error {
-            executor::Error::Image { .. } => {
-                // What waits for the same image cannot run either.
-                let others = self.book.queues.drain(&key);
-                let shared = Arc::clone(&self.shared);
-                self.shared.tasks.spawn(chores::cannot_run(shared, key.pipeline, others, message.clone()));
-                self.let_go(worker, chores::End::Failed(message));
-            }
-            executor::Error::Refused { .. } => self.let_go(worker, chores::End::Failed(message)),
-            executor::Error::Unavailable { .. } => {
-                self.shared.set_problem("executor", Some(message.clone()));
-                if !self.book.is_resting {
-                    tracing::warn!(error = %message, "the container runtime does not answer; nodes wait");
-                    self.book.is_resting = true;
-                    self.shared.tasks.spawn(chores::await_runtime(Arc::clone(&self.shared)));
-                }
-                self.let_go(worker, chores::End::GiveBack(message));
-            }
-        }
-    }
-
-    fn checked(&mut self, worker: &WorkerId, gone: Option<chores::Gone>) {
-        let Some(known) = self.book.workers.get_mut(worker) else { return };
-        known.is_checked = false;
-        match gone {
-            // It runs, and will dial again.
-            None => known.silent_since = Some(clock::now()),
-            Some(_) if known.silent_since.is_none() => {}
-            Some(gone) => self.lost(worker, gone),
-        }
-    }
-
-    fn lost(&mut self, worker: &WorkerId, gone: chores::Gone) {
-        let Some(known) = self.book.workers.get(worker) else { return };
-        let pipeline = known.key.pipeline.clone();
-        let end = match &known.work {
-            Some(Work { stop_by: Some((_, reason)), .. }) => chores::End::Stopped(*reason),
-            Some(Work { started: false, node, .. }) => {
-                let node = *node;
-                if self.book.may_lose(&pipeline, node) {
-                    chores::End::GiveBack(gone.evidence)
-                } else {
-                    chores::End::Failed(format!(
-                        "{} {} times before its command began",
-                        gone.evidence,
-                        super::book::LOSSES
-                    ))
-                }
-            }
-            _ if gone.out_of_memory => chores::End::OutOfMemory,
-            _ => chores::End::Failed(gone.evidence),
-        };
-        self.let_go(worker, end);
-    }
-
-    /// Says how the work of a worker ended, and removes the worker.
-    fn let_go(&mut self, worker: &WorkerId, end: chores::End) {
-        let fence = self.book.workers.get(worker).and_then(|known| known.work.as_ref()?.fence);
-        let Some(Wish::Remove { worker, pipeline }) = self.book.remove(worker) else { return };
+    fn grant(&mut self, wish: Wish) {
         let shared = Arc::clone(&self.shared);
-        // Only when the worker is gone is the end of its work a fact: before, it might still print or even succeed.
-        self.shared.tasks.spawn(async move {
-            chores::remove_first(&shared, &pipeline, &worker).await;
-            if let Some(fence) = fence {
-                chores::settle(&shared, &pipeline, fence, end).await;
+        let (hub, tasks) = (&self.shared.parts.hub, &self.shared.tasks);
+        match wish {
+            Wish::Lease { queue, worker, node, fence } => {
+                tasks.spawn(chores::lease(shared, queue, vec![Lease { node, fence, worker }]));
             }
-            chores::strike_off(&shared, worker).await;
-        });
-    }
-
-    fn settle(&self, worker: &WorkerId, fence: Fence, end: chores::End) {
-        let Some(pipeline) = self.shared.pipeline_of(worker) else { return };
-        let shared = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(async move { chores::settle(&shared, &pipeline, fence, end).await });
+            Wish::Launch { queue, worker, fence } => {
+                let Some(start) = self.starts.remove(&fence) else { return };
+                shared.enrol(worker.clone(), queue.pipeline.clone());
+                tasks.spawn(start::start(shared, queue, worker, *start));
+            }
+            Wish::Send { worker, fence } => {
+                let Some(start) = self.starts.remove(&fence) else { return };
+                hub.lease(&worker, fence);
+                hub.send(&worker, ToWorker::Start(start));
+            }
+            Wish::Stop { worker, fence, reason } => hub.send(&worker, ToWorker::Stop { fence, reason }),
+            Wish::Recall { worker, fence } => hub.send(&worker, ToWorker::Recall { fence }),
+            Wish::Settle { pipeline, fence, end } => {
+                self.starts.remove(&fence);
+                tasks.spawn(async move { leave::settle(&shared, &pipeline, fence, end).await });
+            }
+            Wish::CannotRun { pipeline, nodes, message } => {
+                tasks.spawn(chores::cannot_run(shared, pipeline, nodes, message));
+            }
+            Wish::Check { pipeline, worker } => drop(tasks.spawn(chores::check(shared, pipeline, worker))),
+            Wish::Remove { pipeline, worker, ends } => {
+                ends.iter().for_each(|(fence, _)| drop(self.starts.remove(fence)));
+                tasks.spawn(leave::remove(shared, pipeline, worker, ends));
+            }
+            Wish::Release { pipeline } => drop(tasks.spawn(leave::release(shared, pipeline))),
+            Wish::AwaitRuntime => {
+                tracing::warn!("the container runtime does not answer; nodes wait");
+                tasks.spawn(chores::await_runtime(shared));
+            }
+            Wish::Explain { queue, reason } => self.shared.explain(queue, reason),
+        }
     }
 }
 

@@ -1,0 +1,34 @@
+//! Why a queued leaf does not run yet, in words: what the engine knows, and what the pool says of its queue.
+
+use super::{pool::Reason, shared::Shared, start};
+use crate::{
+    engine::{self, Pipeline},
+    model::{NodeIndex, State},
+};
+
+/// Says what a node waits for; nothing when it runs or has ended.
+pub(super) fn reason(shared: &Shared, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
+    let words = engine::waits_for(pipeline, node);
+    let Some(leaf) = pipeline.leaf(node).filter(|_| pipeline.state(node) == State::Queued) else { return words };
+    let is_leased = leaf.attempts.last().is_some_and(|attempt| attempt.finished_at.is_none() && !attempt.detached);
+    if let Some(trouble) = shared.problem("executor") {
+        return Some(format!("waits: {trouble}"));
+    }
+    if is_leased {
+        return words;
+    }
+    let queue = start::queue(&shared.options, pipeline, node);
+    let tree = pipeline.definition();
+    Some(match shared.reason(&queue) {
+        None => return words,
+        Some(Reason::Lack(lack)) => format!("waits for {lack}"),
+        Some(Reason::Group { busy_with }) => {
+            let group = queue.group.map_or(NodeIndex::ROOT, |(group, _)| group);
+            format!("waits for the container of {}, in which {} runs", tree.path(group), tree.path(busy_with))
+        }
+        Some(Reason::Starting) => "waits for a worker: its container is being made ready".to_owned(),
+        Some(Reason::Turn) => "waits for its turn: the workers of its queue are busy".to_owned(),
+        Some(Reason::Runtime) => "waits: the container runtime does not answer".to_owned(),
+        Some(Reason::Clearing) => "waits until the containers of before are removed".to_owned(),
+    })
+}
