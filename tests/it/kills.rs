@@ -49,7 +49,11 @@ impl Kind {
         for leaf in 1..=3 {
             let (keys, last) = match (self, leaf) {
                 (Self::Failing, 2) => ("", "exit 1\n"),
-                (Self::Retried, 2) => ("retry = 1\n", "test $CONDUCTO_ATTEMPT = 2\n"),
+                // Not by the number of the attempt: one that was taken back before it began has a number too.
+                (Self::Retried, 2) => (
+                    "retry = 1\n",
+                    "test $(grep -c \"^begin [0-9]* $CONDUCTO_PIPELINE_ID$CONDUCTO_NODE\\$\" $CONDUCTO_DATA_USER/ran) = 2\n",
+                ),
                 (Self::Shared, 1) => ("", "echo left > left-by-the-first\n"),
                 (Self::Shared, _) => ("", "cat left-by-the-first > /dev/null || exit 9\n"),
                 _ => ("", ""),
