@@ -127,21 +127,13 @@ pub fn append(
         state.word(),
         serde_json::to_string(counts)?
     ])?;
-    // Only a beginning, an end or a reset moves the pipeline in and out of the index of live ones.
-    let moves = |recorded: &Recorded| {
-        matches!(
-            recorded.event,
-            Event::PipelineCreated { .. } | Event::PipelineFinished { .. } | Event::NodeReset { .. }
-        )
-    };
-    if events.iter().any(moves) {
-        connection
-            .prepare_cached(
-                "UPDATE pipeline SET ending = ?2, cause = ?3, finished_at = ?4, released = released AND ?4 IS NOT NULL
-                 WHERE key = ?1",
-            )?
-            .execute(params![key, ending.as_ref().map(word).transpose()?, cause, finished_at.map(micros)])?;
-    }
+    // Much can reopen a pipeline. Rows that stay as they are are not written: the index of live ones hangs on them.
+    connection
+        .prepare_cached(
+            "UPDATE pipeline SET ending = ?2, cause = ?3, finished_at = ?4, released = released AND ?4 IS NOT NULL
+             WHERE key = ?1 AND (finished_at IS NOT ?4 OR ending IS NOT ?2)",
+        )?
+        .execute(params![key, ending.as_ref().map(word).transpose()?, cause, finished_at.map(micros)])?;
     Ok(())
 }
 
