@@ -327,3 +327,35 @@ async fn what_makes_no_sense_is_refused_with_the_reason() {
     let why = run.refuses("unskip", &["/checks/unit"], 1);
     assert!(why.contains("`/checks` is skipped as a whole; unskip that"), "{why}");
 }
+
+#[tokio::test]
+async fn one_failed_leaf_among_ten_thousand_runs_again_alone() {
+    let mut definition = "[\"/\"]\ntype = \"parallel\"\n[\"/broken\"]\nexec = \"test -e FLAGS/fixed\"\n".to_owned();
+    definition.extend((0..10_000).map(|number| format!("[\"/n{number}\"]\nexec = \"true\"\n")));
+    let run = Run::start(Plan::default(), &definition).await;
+    run.reaches("/broken", "error").await;
+    run.raise("fixed");
+    let said = run.does("reset", &["/broken"]);
+    assert_eq!(said, format!("/broken of {} is reset: 1 node runs again; earlier attempts are kept", run.id));
+    // So many leaves take their time on a busy machine: patience begins anew whenever one is done. The list costs the
+    // server less than the whole tree, again and again.
+    let mut done = 0;
+    loop {
+        let more = async || {
+            let summary = run.house.pipelines().await.remove(0);
+            (summary.finished_at.is_some() || summary.counts.done > done).then_some(summary)
+        };
+        let summary = run.house.until("the run goes on", more).await;
+        if summary.finished_at.is_some() {
+            break;
+        }
+        done = summary.counts.done;
+    }
+    let view = run.house.pipeline(&run.id).await;
+    assert_eq!((view.summary.ending, view.summary.counts.done), (Some(Ending::Done), 10_001));
+    let attempts = |node: &NodeView| node.attempts.len();
+    assert_eq!(attempts(node(&view, "/broken")), 2);
+    let others: Vec<&NodeView> =
+        view.nodes.iter().filter(|node| node.kind == "exec" && node.path != "/broken").collect();
+    assert!(others.len() == 10_000 && others.iter().all(|node| attempts(node) == 1), "the others ran once");
+}

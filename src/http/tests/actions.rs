@@ -13,7 +13,7 @@ use super::{ADMIN, Answer, READER, Service, ask};
 use crate::{
     clock, engine,
     model::{
-        Actor, Definition, Exec, Launch, NodeDefinition, NodeIndex, NodeKind, PipelineId, Repository, Trigger,
+        Actor, Definition, Exec, Hold, Launch, NodeDefinition, NodeIndex, NodeKind, PipelineId, Repository, Trigger,
         TriggerKind, Trust,
     },
     store::{
@@ -107,6 +107,21 @@ async fn a_key_does_a_thing_once_and_another_key_does_it_again() {
 }
 
 #[tokio::test]
+async fn a_pipeline_that_waits_for_somebody_begins_when_it_is_told() {
+    let service = Service::start_with(&[Launch { hold: Some(Hold::Manual), ..launch() }]).await;
+    let view = || async { service.get("/api/v1/pipelines/abc-def", &[READER]).await.json() };
+    let held = view().await;
+    assert_eq!((&held["hold"], &held["counts"]["queued"]), (&json!("manual"), &json!(0)));
+    assert!(held["nodes"][2]["waits_for"].as_str().unwrap().contains("waits for somebody to start"), "{held}");
+    assert_eq!(service.act("start", "k", "").await.status, StatusCode::OK);
+    let begun = view().await;
+    assert_eq!((begun.get("hold"), &begun["counts"]["queued"]), (None, &json!(2)));
+    let again = service.act("start", "l", "").await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.text.contains("does not wait to be started"), "{}", again.text);
+}
+
+#[tokio::test]
 async fn one_key_at_the_same_time_does_a_thing_once() {
     let service = Service::start_with(&[launch()]).await;
     let asked = || service.act("nodes/checks/unit/reset", "k", "");
@@ -121,6 +136,13 @@ async fn one_key_at_the_same_time_does_a_thing_once() {
 #[case::misplaced("nodes/unit/skip", "", 404, "there is no node `/unit`; did you mean `/checks/unit`?")]
 #[case::strange("nodes/nothing/kill", "", 404, "there is no node `/nothing`")]
 #[case::not_reached("nodes/deploy/reset", "", 409, "nothing to reset: everything below is pending")]
+#[case::no_change("nodes/deploy/edit", "{\"rerun\": true}", 422, "nothing to change")]
+#[case::bad_amount("nodes/deploy/edit", "{\"mem\": -1}", 422, "`mem` must be above 0")]
+#[case::no_leaf("nodes/checks/edit", "{\"command\": \"true\"}", 422, "only an Exec node has a command")]
+#[case::not_skipped("nodes/deploy/unskip", "", 409, "the node is not skipped")]
+#[case::nothing_failed("nodes/rerun-failed", "", 409, "nothing to run again: nothing below has failed")]
+#[case::nothing_runs("nodes/deploy/kill", "", 409, "nothing to kill: nothing below runs or is queued")]
+#[case::awake("wake", "", 409, "the pipeline does not sleep")]
 #[case::no_verb("nodes/checks/unit/restart", "", 404, "nothing has this address")]
 #[case::no_pipeline_verb("restart", "", 404, "nothing has this address")]
 #[case::no_json("nodes/deploy/edit", "{", 400, "the body is no JSON: EOF while parsing an object at line 1 column 1")]
