@@ -16,7 +16,7 @@ use conducto::{
         Error, Executor, WorkerSpec, WorkerStatus,
         docker::{Docker, Options, Range},
     },
-    model::{Fence, Isolation, KillReason, Outcome, PipelineId},
+    model::{Isolation, Outcome, PipelineId},
     worker::protocol::ToWorker,
 };
 use rstest::rstest;
@@ -29,6 +29,7 @@ mod pristine;
 #[expect(dead_code, reason = "the tests of the worker use the rest")]
 #[path = "../support/rig.rs"]
 mod rig;
+mod trouble;
 
 const BUSYBOX: &str = "conducto-test/busybox:2";
 const SOCKET: &str = "/var/run/docker.sock";
@@ -205,31 +206,6 @@ async fn nothing_of_a_node_is_seen_by_the_next(#[case] command: &str) {
     let seen = place.rig.run(2, processes).await.out();
     let others: Vec<&str> = seen.lines().filter(|line| !line.is_empty() && !line.contains("conducto worker")).collect();
     assert!(others.is_empty(), "{others:?}");
-    place.remove().await;
-}
-
-#[tokio::test]
-async fn a_node_without_memory_is_told_so_and_the_worker_goes_on() {
-    let mut place = Place::new(BUSYBOX);
-    place.spec.mem = 48 << 20;
-    place.start().await.unwrap();
-    assert_eq!(place.rig.run(1, "tail /dev/zero").await.outcome, Some(Outcome::OutOfMemory));
-    assert_eq!(place.rig.run(2, "kill -9 $$").await.outcome, Some(Outcome::Signaled { signal: 9 }));
-    place.remove().await;
-}
-
-#[tokio::test]
-async fn a_node_that_ignores_sigterm_is_stopped_in_a_container() {
-    let mut place = Place::started(BUSYBOX).await;
-    place.rig.start_with(
-        1,
-        "trap '' TERM; echo on; while :; do sleep 1; done",
-        rig::PATIENCE,
-        std::time::Duration::ZERO,
-    );
-    place.rig.until(1, |seen| seen.out() == "on\n").await;
-    place.rig.hub.send(&place.rig.worker, ToWorker::Stop { fence: Fence(1), reason: KillReason::User });
-    assert_eq!(place.rig.ended(1).await.outcome, Some(Outcome::Stopped { reason: KillReason::User }));
     place.remove().await;
 }
 

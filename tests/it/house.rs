@@ -123,6 +123,11 @@ impl House {
         self.root.path()
     }
 
+    /// The process id of the server that runs.
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -20,4 +20,5 @@ mod octokit;
 mod oracles;
 mod semantics;
 mod together;
+mod trouble;
 mod whole_way;
