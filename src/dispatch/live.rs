@@ -10,7 +10,7 @@ use super::{
     error::Error,
     feedback,
     find::find,
-    pool, recovery, registry,
+    growth, pool, recovery, registry,
     shared::Shared,
     start,
     view::{NodeView, PipelineView},
@@ -187,6 +187,7 @@ impl Live {
             Ok(asked) => asked,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        let asked = growth::read(&self.shared, &self.pipeline, asked).await;
         match engine::execute(&mut self.pipeline, clock::now(), &asked) {
             Ok(events) => {
                 let seq = self.pipeline.seq();

@@ -13,6 +13,7 @@ mod feed;
 mod feedback;
 mod find;
 mod follow;
+mod growth;
 mod handle;
 pub mod hub;
 mod identity;

@@ -82,6 +82,10 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
     let mut merged = BTreeMap::from([("CI".to_owned(), "true".to_owned())]);
     merged.extend(tree.environment(node));
     merged.append(&mut env);
+    if tree.grows_at(node).is_some() {
+        // Tells the old product's client to print the pipeline instead of launching it (`compat.md` §1.2).
+        merged.insert("__RUN_BY_WORKER__".to_owned(), "1".to_owned());
+    }
     Some(Start {
         fence,
         command: exec.command.clone(),
