@@ -8,6 +8,7 @@ use std::{
 };
 
 use nix::{
+    fcntl::{FcntlArg, fcntl},
     sys::{signal::Signal, wait::WaitStatus},
     unistd::Pid,
 };
@@ -198,21 +199,31 @@ impl Node {
     }
 }
 
+/// What a pipe holds at first.
+const NARROW: usize = 64 * 1024;
+
+/// What the pipe of a node holds that prints much.
+const WIDE: i32 = 1024 * 1024;
+
 /// The reading end of one stream, until its end.
-pub(crate) struct Pipe(Option<pipe::Receiver>);
+pub(crate) struct Pipe {
+    receiver: Option<pipe::Receiver>,
+    is_wide: bool,
+}
 
 impl Pipe {
     fn open(descriptor: Option<OwnedFd>) -> Self {
         let receiver = descriptor.map(pipe::Receiver::from_owned_fd).transpose();
-        Self(receiver.unwrap_or_else(|error| {
+        let receiver = receiver.unwrap_or_else(|error| {
             tracing::error!(%error, "a pipe cannot be read");
             None
-        }))
+        });
+        Self { receiver, is_wide: false }
     }
 
     /// Says whether anybody may still write to it.
     pub(crate) fn is_open(&self) -> bool {
-        self.0.is_some()
+        self.receiver.is_some()
     }
 
     /// Reads to the end and keeps nothing: whoever still writes shall not be ended by a broken pipe.
@@ -223,14 +234,18 @@ impl Pipe {
 
     /// Reads what is there, at least one byte, or waits for it; 0 at the end, and then never again.
     pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> usize {
-        let Some(receiver) = &mut self.0 else { return std::future::pending().await };
+        let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
         let result: io::Result<usize> = receiver.read(buffer).await;
         let length = result.unwrap_or_else(|error| {
             tracing::warn!(%error, "a pipe broke");
             0
         });
         if length == 0 {
-            self.0 = None;
+            self.receiver = None;
+        } else if length >= NARROW && !self.is_wide {
+            // Whoever fills a pipe is spared many changes between writer and reader.
+            self.is_wide = true;
+            fcntl(receiver, FcntlArg::F_SETPIPE_SZ(WIDE)).ok();
         }
         length
     }

@@ -29,14 +29,20 @@ const CLOCK_STEP: Duration = Duration::from_millis(20);
 
 /// What tells one state of a file from any later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     inode: u64,
     changed: (i64, i64),
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    /// Reads it off a file's metadata.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { inode: metadata.ino(), changed: (metadata.ctime(), metadata.ctime_nsec()) }
+    }
+
+    /// Says whether no later state can have the same stamp, given when the last node may have begun.
+    pub(crate) fn is_trusted(&self, handed_over: (i64, i64)) -> bool {
+        self.changed < before(handed_over, CLOCK_STEP)
     }
 }
 
@@ -120,9 +126,13 @@ impl WorkingCopy {
 
     /// Notes that a node begins now.
     pub(crate) fn hand_over(&mut self) {
-        self.handed_over =
-            clock_gettime(ClockId::CLOCK_REALTIME).map_or((0, 0), |time| (time.tv_sec(), time.tv_nsec()));
+        self.handed_over = file_clock();
     }
+}
+
+/// Returns the time by the clock that change times are taken from.
+pub(crate) fn file_clock() -> (i64, i64) {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or((0, 0), |time| (time.tv_sec(), time.tv_nsec()))
 }
 
 fn before((seconds, nanoseconds): (i64, i64), step: Duration) -> (i64, i64) {

@@ -7,10 +7,10 @@ use super::protocol::{FromWorker, Hello, Message, Stream, ToWorker};
 use crate::model::{Fence, Outcome};
 
 /// Most bytes of a node's output in one frame.
-pub const MAX_OUTPUT: usize = 32 * 1024;
+pub const MAX_OUTPUT: usize = 128 * 1024;
 
 /// Most bytes in one frame of a worker.
-pub const MAX_FROM_WORKER: usize = 64 * 1024;
+pub const MAX_FROM_WORKER: usize = 256 * 1024;
 
 /// Most bytes in one frame of the server; a script with its environment has to fit.
 pub const MAX_TO_WORKER: usize = 16 * 1024 * 1024;

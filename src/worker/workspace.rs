@@ -12,13 +12,17 @@ use super::{
     Options,
     layer::{Layers, Places},
     spawn::Confinement,
-    tree::{WorkingCopy, clear, remove},
+    tree::{Stamp, WorkingCopy, clear, file_clock, remove},
 };
 use crate::model::Isolation;
 
 /// In the order in which they are preferred (`compat.md` §3.4).
 const SHELLS: [&str; 4] = ["bash", "ash", "zsh", "sh"];
 const SHELL_FOLDERS: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
+
+/// Names of HOME and TMPDIR.
+const HOME: &str = "home";
+const TEMPORARY: &str = "tmp";
 
 /// Files in a working copy that is small.
 const SMALL: usize = 500;
@@ -31,7 +35,11 @@ pub(crate) struct Workspace {
     private: PathBuf,
     script: PathBuf,
     shell: Option<PathBuf>,
+    /// Counts the folders that were made for HOME and TMPDIR.
     number: u64,
+    folders: Option<Folders>,
+    /// When the last node may have begun.
+    handed_over: (i64, i64),
     /// Absent where the worker may not mount.
     layers: Option<Layers>,
     /// Why there is no layer for the next node.
@@ -48,7 +56,18 @@ impl Workspace {
             let house = script.parent().map(Path::to_owned).unwrap_or_default();
             Layers::new(Places { layers, house, open: vec![private.clone(), work.clone()] })
         });
-        Self { copy, work, private, script, shell: None, number: 0, layers, no_layer: None }
+        Self {
+            copy,
+            work,
+            private,
+            script,
+            shell: None,
+            number: 0,
+            folders: None,
+            handed_over: (0, 0),
+            layers,
+            no_layer: None,
+        }
     }
 
     /// Removes what the last node left and makes everything ready for the next.
@@ -56,24 +75,14 @@ impl Workspace {
     /// # Errors
     /// With the path and what happened to it.
     pub(crate) fn prepare(&mut self) -> io::Result<()> {
-        let old = self.private.join(self.number.to_string());
-        // Most nodes leave both folders empty.
-        let emptied = [self.home(), self.temporary(), old.clone()].iter().try_for_each(fs::remove_dir);
-        if emptied.is_err() {
-            remove(&old).map_err(|error| told(&old, &error))?;
+        if !self.folders.as_ref().is_some_and(|folders| folders.is_untouched(self.handed_over)) {
+            self.folders = None;
+            self.renew_folders()?;
         }
         if self.layers.is_some() {
-            // All else that a node could leave in here, where no layer takes it.
-            clear(&self.private, &HashSet::new()).map_err(|error| told(&self.private, &error))?;
-        }
-        self.number += 1;
-        let fresh = self.private.join(self.number.to_string());
-        remove(&fresh).map_err(|error| told(&fresh, &error))?;
-        fs::DirBuilder::new().mode(0o755).recursive(true).create(&fresh).map_err(|error| told(&fresh, &error))?;
-        for (folder, mode) in [(self.home(), 0o755), (self.temporary(), 0o1777)] {
-            fs::create_dir(&folder)
-                .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(mode)))
-                .map_err(|error| told(&folder, &error))?;
+            // What else a node could leave beside them, where no layer takes it.
+            let keep = HashSet::from([self.number.to_string().into()]);
+            clear(&self.private, &keep).map_err(|error| told(&self.private, &error))?;
         }
         match &mut self.copy {
             Some(copy) => copy.restore(),
@@ -84,6 +93,17 @@ impl Workspace {
         std::env::set_current_dir(&self.work).map_err(|error| told(&self.work, &error))?;
         let layer = self.layers.as_mut().map_or(Ok(()), Layers::prepare);
         self.no_layer = layer.err().map(|error| error.to_string());
+        Ok(())
+    }
+
+    /// Makes folders of another name: what is left of the node before may still hold the old ones open.
+    fn renew_folders(&mut self) -> io::Result<()> {
+        let old = self.private.join(self.number.to_string());
+        remove(&old).map_err(|error| told(&old, &error))?;
+        self.number += 1;
+        let fresh = self.private.join(self.number.to_string());
+        remove(&fresh).map_err(|error| told(&fresh, &error))?;
+        self.folders = Some(Folders::make(&fresh).map_err(|error| told(&fresh, &error))?);
         Ok(())
     }
 
@@ -127,17 +147,17 @@ impl Workspace {
 
     /// Returns HOME.
     pub(crate) fn home(&self) -> PathBuf {
-        self.private.join(self.number.to_string()).join("home")
+        self.private.join(self.number.to_string()).join(HOME)
     }
 
     /// Returns TMPDIR.
     pub(crate) fn temporary(&self) -> PathBuf {
-        self.private.join(self.number.to_string()).join("tmp")
+        self.private.join(self.number.to_string()).join(TEMPORARY)
     }
 
     /// Writes the script and notes that a node begins; returns shell and script.
     ///
-    /// The script is always a new file: a process left from before may still be reading the last one.
+    /// Another script is another file: a process left from before may still be reading the last one.
     ///
     /// # Errors
     /// With words for people.
@@ -156,6 +176,7 @@ impl Workspace {
         if let Some(copy) = &mut self.copy {
             copy.hand_over();
         }
+        self.handed_over = file_clock();
         Ok((shell, &self.script))
     }
 }
@@ -169,19 +190,59 @@ fn find_shell() -> Option<PathBuf> {
     SHELLS.iter().flat_map(|name| SHELL_FOLDERS.map(|folder| Path::new(folder).join(name))).find(runs)
 }
 
-fn write_script(path: &Path, shell: &Path, command: &str) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => remove(path)?,
-        _ => {}
+/// HOME and TMPDIR in a folder of theirs, as they were made; most nodes leave them so.
+#[derive(Debug)]
+struct Folders {
+    made: [(PathBuf, Stamp, u32); 3],
+}
+
+impl Folders {
+    fn make(folder: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().mode(0o755).recursive(true).create(folder)?;
+        for (name, mode) in [(HOME, 0o755), (TEMPORARY, 0o1777)] {
+            fs::create_dir(folder.join(name))?;
+            fs::set_permissions(folder.join(name), Permissions::from_mode(mode))?;
+        }
+        let noted = |path: PathBuf| {
+            let metadata = fs::symlink_metadata(&path)?;
+            Ok::<_, io::Error>((path, Stamp::of(&metadata), metadata.mode()))
+        };
+        Ok(Self { made: [noted(folder.to_owned())?, noted(folder.join(HOME))?, noted(folder.join(TEMPORARY))?] })
     }
-    let mut file = File::options().write(true).create_new(true).mode(0o755).open(path)?;
+
+    fn is_untouched(&self, handed_over: (i64, i64)) -> bool {
+        let entries = |path: &Path| fs::read_dir(path).map_or(usize::MAX, Iterator::count);
+        self.made.iter().zip([2, 0, 0]).all(|((path, stamp, mode), expected)| {
+            fs::symlink_metadata(path).is_ok_and(|now| Stamp::of(&now) == *stamp && now.mode() == *mode)
+                && (stamp.is_trusted(handed_over) || entries(path) == expected)
+        })
+    }
+}
+
+/// Writes the script, unless it is there already: writing costs more than all else that a short node needs.
+fn write_script(path: &Path, shell: &Path, command: &str) -> io::Result<()> {
     let mut text = Vec::with_capacity(command.len() + 32);
     writeln!(text, "#!{}", shell.display())?;
     text.extend_from_slice(command.as_bytes());
     if !command.ends_with('\n') {
         text.push(b'\n');
     }
-    file.write_all(&text)
+    if is_script(path, &text) {
+        return Ok(());
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => remove(path)?,
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(0o755).open(path)?.write_all(&text)
+}
+
+fn is_script(path: &Path, text: &[u8]) -> bool {
+    let is_alike = |file: fs::Metadata| {
+        let is_plain = file.is_file() && file.nlink() == 1 && file.uid() == nix::unistd::geteuid().as_raw();
+        is_plain && file.mode() & 0o7777 == 0o755 && file.len() == text.len() as u64
+    };
+    fs::symlink_metadata(path).is_ok_and(is_alike) && fs::read(path).is_ok_and(|found| found == text)
 }
 
 #[cfg(test)]
@@ -214,6 +275,53 @@ mod tests {
         assert!(!home.exists() && !temporary.exists());
         assert_eq!(fs::read_dir(workspace.home()).unwrap().count(), 0);
         assert_eq!(fs::metadata(workspace.temporary()).unwrap().permissions().mode() & 0o7777, 0o1777);
+    }
+
+    #[test]
+    fn folders_that_a_node_left_alone_serve_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("source")).unwrap();
+        let mut workspace = Workspace::new(&options(root.path()));
+        workspace.prepare().unwrap();
+        let home = workspace.home();
+        workspace.hand_over("true").unwrap();
+        workspace.prepare().unwrap();
+        assert_eq!(workspace.home(), home);
+        let deeds: [fn(&Path); 4] = [
+            |home| fs::write(home.join("x"), "").unwrap(),
+            |home| fs::set_permissions(home, Permissions::from_mode(0o700)).unwrap(),
+            |home| fs::remove_dir(home).unwrap(),
+            |home| fs::write(home.parent().unwrap().join("beside"), "").unwrap(),
+        ];
+        for deed in deeds {
+            let home = workspace.home();
+            workspace.hand_over("true").unwrap();
+            deed(&home);
+            workspace.prepare().unwrap();
+            assert!(workspace.home() != home && !home.exists());
+        }
+    }
+
+    #[test]
+    fn a_script_that_was_tampered_with_is_written_anew() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("source")).unwrap();
+        let mut workspace = Workspace::new(&options(root.path()));
+        workspace.prepare().unwrap();
+        let script = workspace.hand_over("echo 1").unwrap().1.to_owned();
+        let (inode, text) = (fs::metadata(&script).unwrap().ino(), fs::read(&script).unwrap());
+        workspace.hand_over("echo 1").unwrap();
+        assert_eq!(fs::metadata(&script).unwrap().ino(), inode, "the same script stays");
+        fs::write(&script, String::from_utf8_lossy(&text).replace('1', "2")).unwrap();
+        workspace.hand_over("echo 1").unwrap();
+        assert_eq!(fs::read(&script).unwrap(), text);
+        fs::hard_link(&script, root.path().join("link")).unwrap();
+        workspace.hand_over("echo 1").unwrap();
+        assert_eq!(fs::metadata(&script).unwrap().nlink(), 1);
+        fs::remove_file(&script).unwrap();
+        std::os::unix::fs::symlink("link", &script).unwrap();
+        workspace.hand_over("echo 1").unwrap();
+        assert!(fs::symlink_metadata(&script).unwrap().is_file());
     }
 
     #[test]
