@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use crate::model::{PipelineId, WorkerId};
 
-/// Returns the time now, in UTC.
+/// Returns the time now, in UTC, as exactly as it is stored: a state in memory is the one that a replay gives.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 /// Returns a new UUIDv7.
