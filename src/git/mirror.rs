@@ -20,6 +20,7 @@ use super::{
     fetch::{self, Remote, Wanted},
     options,
 };
+use crate::clock;
 
 /// Where mirrors are, and how much may be spent on them at once.
 #[derive(Clone, Debug)]
@@ -44,23 +45,23 @@ pub struct MirrorName {
 /// All mirrors of this server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Mirrors {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    options: Options,
+pub(super) struct Shared {
+    pub(super) options: Options,
     fetches: Arc<Semaphore>,
     reads: Arc<Semaphore>,
-    open: Mutex<HashMap<MirrorName, Arc<Mirror>>>,
+    pub(super) open: Mutex<HashMap<MirrorName, Arc<Mirror>>>,
 }
 
 #[derive(Debug)]
-struct Mirror {
+pub(super) struct Mirror {
     path: PathBuf,
     fetching: tokio::sync::Mutex<()>,
-    /// Held as long as this process lives, against a second server on the same folder.
-    _lock: Flock<File>,
+    /// Held as long as this process lives, against a second server on the same folder. Its time is that of the last use.
+    lock: Flock<File>,
 }
 
 /// Tells the thread of a fetch that nobody waits for it any more.
@@ -165,6 +166,7 @@ impl Shared {
     fn mirror(&self, name: &MirrorName) -> Result<Arc<Mirror>, Error> {
         let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(mirror) = open.get(name) {
+            touch(&mirror.lock);
             return Ok(Arc::clone(mirror));
         }
         let folder = self.options.root.join(folder_name(&name.host)?);
@@ -172,11 +174,19 @@ impl Shared {
         let file = File::create(folder.join(format!("{}.lock", name.id))).map_err(Error::disk("make a lock file"))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| Error::Unavailable("another process uses this mirror".into()))?;
+        touch(&lock);
         let path = folder.join(format!("{}.git", name.id));
         remove_leftovers(&path);
-        let mirror = Arc::new(Mirror { path, fetching: tokio::sync::Mutex::default(), _lock: lock });
+        let mirror = Arc::new(Mirror { path, fetching: tokio::sync::Mutex::default(), lock });
         open.insert(name.clone(), Arc::clone(&mirror));
         Ok(mirror)
+    }
+}
+
+/// Notes that a mirror is used now. One that seems unused for longer than it is costs a fetch, no more.
+fn touch(lock: &File) {
+    if let Err(error) = lock.set_modified(clock::now().into()) {
+        tracing::debug!(%error, "the time of a mirror's last use cannot be noted");
     }
 }
 

@@ -5,6 +5,7 @@ mod error;
 mod fetch;
 mod mirror;
 mod options;
+mod prune;
 mod read;
 mod shallow;
 
