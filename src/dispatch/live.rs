@@ -38,7 +38,9 @@ pub(super) enum Message {
     Look { reply: oneshot::Sender<PipelineView> },
     /// Show one node.
     LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
-    /// Tell the world again what it must do: it may have forgotten.
+    /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
+    Adopt { reply: oneshot::Sender<()> },
+    /// Tell the world again what else it must do.
     Resume,
 }
 
@@ -128,18 +130,24 @@ impl Live {
     async fn take(&mut self, batch: Vec<Message>) -> bool {
         let mut draft = Draft::default();
         let mut looks = Vec::new();
-        let mut resume = false;
+        let (mut adopt, mut resume) = (None, false);
         for message in batch {
             match message {
                 Message::Ask { request, key, reply } => self.ask(request, key, reply, &mut draft).await,
                 Message::Lease { queue, leases } => self.lease(&queue, leases, &mut draft).await,
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
+                Message::Adopt { reply } => adopt = Some(reply),
                 Message::Resume => resume = true,
             }
         }
         if !draft.events.is_empty() && !self.commit(draft).await {
             return false;
+        }
+        if let Some(reply) = adopt {
+            self.adopt().await;
+            // Whoever asked has gone away only when the server stops.
+            reply.send(()).ok();
         }
         if resume {
             self.resume().await;
@@ -309,9 +317,13 @@ impl Live {
         self.shared.tell_pool(message).await;
     }
 
-    /// After a start of the server: everything that the state says must be under way is ordered again.
-    async fn resume(&self) {
+    /// After a start of the server: the pool gets to know who works at what.
+    async fn adopt(&self) {
         for (node, attempt) in self.pipeline.live_attempts() {
+            // Recovery knows that there is no such worker any more, and says so.
+            if self.shared.pipeline_of(&attempt.worker).is_none() {
+                continue;
+            }
             let queue = start::queue(&self.shared.options, &self.pipeline, node);
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
             let started = attempt.started_at.is_some();
@@ -322,6 +334,10 @@ impl Live {
                 self.act(Effect::Stop { fence, worker, reason }).await;
             }
         }
+    }
+
+    /// After a start of the server: everything else that the state says must be under way is ordered again.
+    async fn resume(&self) {
         for (worker, queue) in recovery::idle_groups(&self.shared, &self.pipeline) {
             recovery::expect(&self.shared, &self.id, &worker);
             self.shared.tell_pool(pool::Message::AdoptIdle { worker, queue }).await;

@@ -4,7 +4,7 @@
 //! the other is told to order again what must be under way. Whoever asks for a pipeline earlier brings it to life earlier.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::oneshot;
 
 use super::{error::Error, intake, live, pool, pool::Queue, shared::Shared, start};
 use crate::{
@@ -33,6 +34,8 @@ const AT_ONCE: usize = 4;
 /// What is still to be done after a start.
 pub(super) struct Backlog {
     pipelines: Vec<PipelineId>,
+    /// Those of them whose workers go on.
+    live: BTreeSet<PipelineId>,
     /// Attempts whose workers belong to the time before the database was restored from a back-up.
     lost: HashMap<PipelineId, Vec<Leased>>,
 }
@@ -45,7 +48,7 @@ pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<
     }
     let (leased, pipelines) =
         shared.store.read(|connection| Ok((pipelines::leased(connection)?, pipelines::to_resume(connection)?))).await?;
-    let mut lost: HashMap<PipelineId, Vec<Leased>> = HashMap::new();
+    let (mut live, mut lost) = (BTreeSet::new(), HashMap::<PipelineId, Vec<Leased>>::new());
     for attempt in leased {
         if attempt.fence < first_fence {
             lost.entry(attempt.pipeline.clone()).or_default().push(attempt);
@@ -54,13 +57,16 @@ pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<
         if expect(shared, &attempt.pipeline, &attempt.worker) {
             shared.parts.hub.lease(&attempt.worker, attempt.fence);
         }
+        live.insert(attempt.pipeline);
     }
-    Ok(Backlog { pipelines, lost })
+    Ok(Backlog { pipelines, live, lost })
 }
 
 /// Brings every pipeline back to life for which there is something to do; then takes new ones, and looks for leftovers.
 pub(super) async fn run(shared: Arc<Shared>, backlog: Backlog) {
-    let Backlog { pipelines, mut lost } = backlog;
+    let Backlog { pipelines, live, mut lost } = backlog;
+    // All workers are known to the pool before it hears of a leaf: else it would start others beside them.
+    stream::iter(live).for_each_concurrent(AT_ONCE, async |id| adopt(&shared, &id).await).await;
     let (total, left) = (pipelines.len(), AtomicUsize::new(pipelines.len()));
     let resumed = stream::iter(pipelines.into_iter().map(|id| (lost.remove(&id).unwrap_or_default(), id)))
         .for_each_concurrent(AT_ONCE, async |(lost, id)| {
@@ -83,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>, backlog: Backlog) {
 
 async fn resume(shared: &Arc<Shared>, id: PipelineId, lost: Vec<Leased>) {
     if lost.is_empty() {
-        return tell(shared, &id).await;
+        return tell(shared, &id, live::Message::Resume).await;
     }
     // Removing their workers takes as long as the runtime takes; the others need not wait.
     let shared = Arc::clone(shared);
@@ -92,12 +98,19 @@ async fn resume(shared: &Arc<Shared>, id: PipelineId, lost: Vec<Leased>) {
             let evidence = "its worker was left behind when the server was restored from a back-up";
             pool::give_up(&shared, &id, &worker, fence, evidence.to_owned()).await;
         }
-        tell(&shared, &id).await;
+        tell(&shared, &id, live::Message::Resume).await;
     });
 }
 
-async fn tell(shared: &Arc<Shared>, id: &PipelineId) {
-    match shared.send(id, live::Message::Resume).await {
+async fn adopt(shared: &Arc<Shared>, id: &PipelineId) {
+    let (reply, adopted) = oneshot::channel();
+    tell(shared, id, live::Message::Adopt { reply }).await;
+    // Without an answer the pipeline cannot be loaded, and that was said.
+    adopted.await.ok();
+}
+
+async fn tell(shared: &Arc<Shared>, id: &PipelineId, message: live::Message) {
+    match shared.send(id, message).await {
         Ok(()) | Err(Error::Stopping) => {}
         // One damaged log is no reason to keep all the others waiting.
         Err(error) => {

@@ -23,6 +23,7 @@ mod intake;
 mod memory;
 mod nodes;
 mod reference;
+mod restart;
 mod server;
 mod table;
 mod world;
@@ -31,7 +32,7 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 6] = ["engine", "nodes", "processes", "intake", "cold", "memory"];
+const GROUPS: [&str; 7] = ["engine", "nodes", "processes", "intake", "cold", "memory", "restart"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -82,6 +83,9 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     }
     if wants("memory") {
         keep(&mut rows, vec![memory::row(&place, &world).await?])?;
+    }
+    if wants("restart") {
+        keep(&mut rows, restart::rows(&place, &world).await?)?;
     }
     say(&format!("\n{}", table::text(&rows)))?;
     if wanted.is_empty() {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -33,6 +33,9 @@ use crate::{
 
 /// Where deliveries go.
 pub(crate) const WEBHOOK: &str = "/webhooks/github";
+
+/// Name of the settings file in the base directory.
+const SETTINGS: &str = "bench.toml";
 
 /// Between two questions to the server; rare enough not to be felt.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -82,24 +85,49 @@ impl Server {
             world.github.url(),
             world.git.url
         );
-        let file = base.join("bench.toml");
-        fs::write(&file, settings)?;
-        let log = fs::File::create(base.join("server.log"))?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_conducto"));
-        command.args(["serve", "--config"]).arg(&file).env_clear().env("PATH", path).env("HOME", &base);
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        fs::write(base.join(SETTINGS), settings)?;
         let layout = Layout::find(&base, "", "");
         let api = reqwest::Client::builder().timeout(PATIENCE).tls_certs_only([]).build()?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let child = spawn(&base)?;
         let mut server = Self { address, layout, token: String::new(), api, child, base };
-        let said = until("the server serves", || async { Ok(fs::read(server.layout.server_file()).ok()) });
-        let said: serde_json::Value = serde_json::from_slice(&said.await.with_context(|| server.last_words())?)?;
-        let url = said["url"].as_str().context("the server says where it listens")?;
-        server.address = url.trim_start_matches("http://").parse()?;
+        server.await_address().await?;
         server.layout = Layout::find(&server.base, "", "");
         server.token = fs::read_to_string(server.layout.admin_token())?.trim().to_owned();
         Ok(server)
+    }
+
+    /// Ends it as a power cut would, if only for this process.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again on the same directory; it serves when this returns.
+    pub(crate) async fn serve_again(&mut self) -> anyhow::Result<()> {
+        fs::remove_file(self.layout.server_file())?;
+        self.child = spawn(&self.base)?;
+        self.await_address().await
+    }
+
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Asks how it is.
+    pub(crate) async fn health(&self) -> anyhow::Result<serde_json::Value> {
+        let answer = self.api.get(format!("http://{}/healthz", self.address)).send().await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    async fn await_address(&mut self) -> anyhow::Result<()> {
+        let said = until("the server serves", || async { Ok(fs::read(self.layout.server_file()).ok()) });
+        let said: serde_json::Value = serde_json::from_slice(&said.await.with_context(|| self.last_words())?)?;
+        let url = said["url"].as_str().context("the server says where it listens")?;
+        self.address = url.trim_start_matches("http://").parse()?;
+        self.health().await?;
+        Ok(())
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -160,6 +188,14 @@ impl Server {
         let from = log.len().saturating_sub(4_000);
         format!("the end of the server's log:\n{}", &log[log.ceil_char_boundary(from)..])
     }
+}
+
+fn spawn(base: &Path) -> anyhow::Result<Child> {
+    let log = fs::File::options().create(true).append(true).open(base.join("server.log"))?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conducto"));
+    command.args(["serve", "--config"]).arg(base.join(SETTINGS)).env_clear().env("PATH", path).env("HOME", base);
+    Ok(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
 }
 
 impl Drop for Server {

@@ -18,11 +18,15 @@ pub(crate) const SECRET: &str = "a secret between the forge and the server";
 /// How many leaves the wide pipeline has.
 pub(crate) const LEAVES: u32 = 2_000;
 
+/// How many leaves a pipeline has that does not end.
+const LONG_LEAVES: u32 = 20;
+
 pub(crate) struct World {
     pub(crate) github: GitHub,
     pub(crate) git: GitServer,
     wide: Repository,
     single: Repository,
+    long: Repository,
     _folder: TempDir,
 }
 
@@ -49,8 +53,11 @@ impl World {
             let clone_url = format!("{}/{full_name}.git", git.url);
             Ok(Repository { facts: RepositoryFacts { id, full_name, clone_url, default_branch: "main".into() }, sha })
         };
+        let mut long = "[\"/\"]\ntype = \"parallel\"\n".to_owned();
+        long.extend((1..=LONG_LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"exec sleep 900\"\n")));
         let (wide, single) = (repository(1, "wide", &leaves)?, repository(2, "single", &single)?);
-        Ok(Self { github, git, wide, single, _folder: folder })
+        let long = repository(3, "long", &long)?;
+        Ok(Self { github, git, wide, single, long, _folder: folder })
     }
 
     /// Returns a push that starts a parallel node with all the leaves.
@@ -61,6 +68,11 @@ impl World {
     /// Returns a push that starts one leaf.
     pub(crate) fn push_single(&self) -> Delivery {
         Delivery::sign(SECRET, "push", &fresh_push(&self.single))
+    }
+
+    /// Returns a push that starts a parallel node with a few leaves that do not end.
+    pub(crate) fn push_long(&self) -> Delivery {
+        Delivery::sign(SECRET, "push", &fresh_push(&self.long))
     }
 
     /// Returns a push of so many bytes that starts nothing: its branch was deleted.
