@@ -32,6 +32,7 @@ pub struct LayoutError {
 /// server/                             database and lock (private)
 /// <profile id>/pipelines/<id>/logs/   logs of its attempts
 /// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
+/// trash/                              what retention is removing
 /// admin-token  server.json            token and address for the command line
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,7 @@ impl Layout {
             self.mirrors(),
             self.bin(),
             self.run(),
+            self.trash(),
         ] {
             make_private(&directory)?;
         }
@@ -149,7 +151,17 @@ impl Layout {
 
     /// Returns the log of one attempt.
     pub fn log(&self, id: &PipelineId, fence: Fence) -> PathBuf {
-        self.pipelines().join(id.as_str()).join("logs").join(format!("{fence}.log"))
+        self.logs(id).join(format!("{fence}.log"))
+    }
+
+    /// Returns the folder of the logs of one pipeline.
+    pub fn logs(&self, id: &PipelineId) -> PathBuf {
+        self.pipelines().join(id.as_str()).join("logs")
+    }
+
+    /// Returns the folder of what is about to be removed.
+    pub fn trash(&self) -> PathBuf {
+        self.base.join("trash")
     }
 
     /// Returns the folder of the binaries that are mounted into containers.
@@ -177,9 +189,14 @@ impl Layout {
         self.run().join("processes")
     }
 
+    /// Returns the folder of the files of all pipelines' commits.
+    pub fn sources(&self) -> PathBuf {
+        self.run().join("sources")
+    }
+
     /// Returns the files of one pipeline's commit, which its workers copy.
     pub fn source(&self, id: &PipelineId) -> PathBuf {
-        self.run().join("sources").join(id.as_str())
+        self.sources().join(id.as_str())
     }
 
     /// Returns the file with the admin's token.

@@ -33,7 +33,7 @@ use crate::{
     layout::Layout,
     logs::Logs,
     notify::{Access, Slack},
-    settings::{Anonymous, ExecutorChoice, Settings},
+    settings::{Anonymous, ExecutorChoice, Reserve, Settings},
     store::{self, Store},
 };
 
@@ -214,6 +214,16 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
         slack_channel: settings.slack.channel.clone(),
+        retention: dispatch::Retention {
+            logs: settings.retention.logs,
+            data: settings.retention.data,
+            sleeping: settings.retention.sleeping,
+            mirrors: settings.retention.mirrors,
+        },
+        reserve: match settings.disk.reserve {
+            Reserve::Bytes(bytes) => dispatch::Reserve::Bytes(bytes),
+            Reserve::Percent(percent) => dispatch::Reserve::Percent(percent),
+        },
     }
 }
 

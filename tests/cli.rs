@@ -54,6 +54,7 @@ impl Run {
 #[case::wake(&["wake"])]
 #[case::deliveries(&["deliveries"])]
 #[case::health(&["health"])]
+#[case::prune(&["prune"])]
 fn help_fits_a_screen(#[case] verb: &[&str]) {
     let home = tempfile::tempdir().unwrap();
     let run = conducto(home.path(), &[verb, &["--help"]].concat(), &[]);

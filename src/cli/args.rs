@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, check, deliveries, demo, edit, health, kill, list, logs, rerun, reset, serve, show, skip, sleep, start,
-    unskip, wake,
+    cancel, check, deliveries, demo, edit, health, kill, list, logs, prune, rerun, reset, serve, show,
+    skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -67,6 +67,8 @@ pub(crate) enum Verb {
     Deliveries(deliveries::Deliveries),
     /// Ask whether the server is well
     Health(health::Health),
+    /// Remove logs and data that are older than the settings keep
+    Prune(prune::Prune),
     /// Run nodes inside a container; started by the server
     #[command(hide = true)]
     Worker(worker::Options),

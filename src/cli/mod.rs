@@ -15,6 +15,7 @@ mod list;
 mod logs;
 mod place;
 mod printer;
+mod prune;
 mod rerun;
 mod reset;
 mod run;

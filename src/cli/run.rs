@@ -11,7 +11,7 @@ use super::{
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, kill, list, logs, place,
     printer::Printer,
-    rerun, reset, serve, show, skip, sleep, start, unskip, wake,
+    prune, rerun, reset, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -80,6 +80,7 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Wake(verb) => wake::run(verb, printer).await,
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
+        Verb::Prune(verb) => prune::run(verb, printer).await,
     }
 }
 

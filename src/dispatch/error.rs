@@ -19,6 +19,9 @@ pub enum Error {
         /// The node that was probably meant.
         meant: Option<NodePath>,
     },
+    /// It was there, and was removed on purpose; the words say when.
+    #[error("{0}")]
+    Gone(String),
     /// The request makes no sense in the present state; the reason says why.
     #[error(transparent)]
     Rejected(#[from] Rejected),

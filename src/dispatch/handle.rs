@@ -8,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     action::{Action, Receipt, Request},
-    answer,
+    answer, disk,
     error::Error,
     follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
     live,
     options::{Options, Parts},
-    outbox, pool, recovery, reports,
+    outbox, pool, recovery, reports, retention,
     shared::Shared,
-    view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView},
+    view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
 };
 use crate::{
     clock,
@@ -86,6 +86,8 @@ impl Dispatch {
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
         tasks.spawn(reports::run(Arc::clone(&shared), reported));
         tasks.spawn(outbox::run(Arc::clone(&shared)));
+        tasks.spawn(retention::run(Arc::clone(&shared)));
+        tasks.spawn(disk::watch(Arc::clone(&shared)));
         tasks.spawn(recovery::run(Arc::clone(&shared), backlog));
         Ok(Self { shared })
     }
@@ -196,7 +198,7 @@ impl Dispatch {
     /// Reads the log of a node's attempt, the latest when none is named. With `follow`, goes on until the attempt has ended.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an unknown pipeline, node or attempt.
+    /// [`Error::NotFound`] for an unknown pipeline, node or attempt; [`Error::Gone`] when retention removed it.
     pub async fn log(
         &self,
         id: &PipelineId,
@@ -211,6 +213,9 @@ impl Dispatch {
             return Err(Error::NotFound("attempt: nothing has run yet"));
         };
         let attempt = node.attempts.get(wanted).ok_or(Error::NotFound("attempt"))?;
+        if let Some(finished_at) = attempt.finished_at {
+            retention::check_log(&self.shared, id, finished_at).await?;
+        }
         let log = self.shared.log_path(id, Fence(attempt.fence));
         // Listening begins before the attempt is looked at again: an end between the two is noticed.
         let follower = self.shared.logs().read(&log, true);
@@ -253,6 +258,17 @@ impl Dispatch {
         let revived = self.shared.store.write(move |connection| outbox_rows::revive(connection, id, now)).await?;
         self.shared.outbox_changed.notify_one();
         if revived { Ok(()) } else { Err(Error::NotFound("dead message")) }
+    }
+
+    /// Removes what is older than the settings keep; of a rehearsal, only says what that would be.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn prune(&self, is_rehearsal: bool) -> Result<PruneReport, Error> {
+        let shared = Arc::clone(&self.shared);
+        // It goes on when whoever asked has lost patience.
+        let pruning = self.shared.tasks.spawn(async move { retention::prune(&shared, is_rehearsal).await });
+        pruning.await.map_err(|_| Error::Stopping)?
     }
 
     /// Finds the holder of a token.

@@ -32,6 +32,32 @@ pub struct Options {
     pub default_image: String,
     /// Slack channel of pipelines that name none.
     pub slack_channel: Option<String>,
+    /// How long what lies on the disk is kept.
+    pub retention: Retention,
+    /// How much of the disk is to stay free.
+    pub reserve: Reserve,
+}
+
+/// How long what lies on the disk is kept. States, attempts and definitions are kept for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Logs, after the end of their pipeline.
+    pub logs: Duration,
+    /// Pipeline data, after the end of the pipeline.
+    pub data: Duration,
+    /// Both, after the pipeline was put to sleep.
+    pub sleeping: Duration,
+    /// Mirrors, after their last use.
+    pub mirrors: Duration,
+}
+
+/// How much of the disk is to stay free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// So many bytes.
+    Bytes(u64),
+    /// So much of the whole, in hundredths.
+    Percent(u8),
 }
 
 /// The rooms below, ready to be used.

@@ -55,6 +55,8 @@ pub(super) struct Shared {
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
     pub(super) problems: Mutex<HashMap<&'static str, String>>,
+    /// Held by the one who removes what is old.
+    pub(super) pruning: tokio::sync::Mutex<()>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     next_fence: AtomicU64,
@@ -80,6 +82,7 @@ impl Shared {
             outbox_changed: Notify::new(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
+            pruning: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
             next_fence: AtomicU64::new(next_fence.0),

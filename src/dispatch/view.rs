@@ -219,3 +219,25 @@ pub struct OutboxView {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
+
+/// What was removed because it was old, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PruneReport {
+    /// Whether nothing was removed, only looked for.
+    pub dry_run: bool,
+    /// By kind.
+    pub freed: Vec<Freed>,
+}
+
+/// One kind of what was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Freed {
+    /// `logs`, `data`, `sources`, `mirrors`, `bodies` of webhooks, `messages` that were sent, `keys` of requests.
+    pub kind: String,
+    /// Of how many pipelines or repositories; for what lies in the database, how many rows.
+    pub count: u64,
+    /// How many files.
+    pub files: u64,
+    /// How many bytes. What lies in the database is used again by it, not given back to the disk.
+    pub bytes: u64,
+}

@@ -28,6 +28,14 @@ impl Caller {
         Actor::Token { name: name.to_owned() }
     }
 
+    /// Refuses those who may not do something of this scope.
+    pub(crate) fn require(&self, needed: Scope) -> Result<(), Problem> {
+        match self.may(needed) {
+            true => Ok(()),
+            false => Err(Problem::new(StatusCode::FORBIDDEN).detail("this token may not do that")),
+        }
+    }
+
     fn may(&self, needed: Scope) -> bool {
         match &self.0 {
             Some(identity) => identity.may(needed),

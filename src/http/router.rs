@@ -71,6 +71,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
+        .route("/prune", post(api::prune::prune))
         .fallback(no_such_address)
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_api))
         .route("/openapi.json", get(openapi::serve));

@@ -110,6 +110,7 @@ impl Service {
             statuses: Statuses::build(&nowhere, None).unwrap(),
             slack: None,
         };
+        let day = Duration::from_secs(24 * 3_600);
         let options = dispatch::Options {
             layout,
             public_url: "http://ci.example.org".into(),
@@ -125,6 +126,8 @@ impl Service {
             idle_timeout: heartbeat,
             default_image: "busybox".into(),
             slack_channel: None,
+            retention: dispatch::Retention { logs: day, data: day, sleeping: day, mirrors: day },
+            reserve: dispatch::Reserve::Bytes(0),
         };
         let dispatch = Dispatch::start(options, parts, reported, identity, CancellationToken::new()).await.unwrap();
         dispatch.keep_token("admin", "admin", "admin").await.unwrap();

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::values::{Amount, Anonymous, ExecutorChoice, LogFormat, Network, Settings, Slots};
+use super::values::{Amount, Anonymous, ExecutorChoice, LogFormat, Network, Reserve, Settings, Slots};
 use crate::model::parse_duration;
 
 /// What the value of a setting looks like.
@@ -189,6 +189,26 @@ keys! {
     "Longest time one fetch may take.",
     |s, text| put(&mut s.git.fetch_timeout, duration(text));
 
+    "retention.logs", Kind::Duration, Some("\"30d\""), "",
+    "How long logs are kept after the end of their pipeline. States, attempts and definitions are kept for ever.",
+    |s, text| put(&mut s.retention.logs, duration(text));
+
+    "retention.data", Kind::Duration, Some("\"30d\""), "",
+    "How long pipeline data is kept after the end of the pipeline. User data is never removed.",
+    |s, text| put(&mut s.retention.data, duration(text));
+
+    "retention.sleeping", Kind::Duration, Some("\"7d\""), "",
+    "How long a sleeping pipeline keeps logs and data.",
+    |s, text| put(&mut s.retention.sleeping, duration(text));
+
+    "retention.mirrors", Kind::Duration, Some("\"90d\""), "",
+    "How long the mirror of a repository is kept after its last use. The next delivery makes it again.",
+    |s, text| put(&mut s.retention.mirrors, duration(text));
+
+    "disk.reserve", Kind::Text, Some("\"1GiB\""), "",
+    "How much of the disk under `base_dir` is to stay free, as in \"500MiB\", \"1GiB\" or \"5%\": with less, new nodes wait.",
+    |s, text| put(&mut s.disk.reserve, reserve(text));
+
     "auth.anonymous", Kind::Choice(&["none", "read"]), Some("\"none\""), "",
     "What people without a token may do: \"none\", or \"read\" to look at everything, logs included.",
     |s, text| {
@@ -302,6 +322,16 @@ fn repositories(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
+fn reserve(text: &str) -> Result<Reserve, String> {
+    let number = |digits: &str| digits.parse::<u32>().ok();
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let bytes = units.iter().find_map(|(unit, shift)| Some(u64::from(number(text.strip_suffix(unit)?)?) << shift));
+    let percent = text.strip_suffix('%').and_then(|digits| digits.parse().ok()).filter(|percent| *percent < 100_u8);
+    percent.map(Reserve::Percent).or(bytes.map(Reserve::Bytes)).ok_or_else(|| {
+        "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%".to_owned()
+    })
+}
+
 fn log_filter(text: &str) -> Result<String, String> {
     match text.parse::<tracing_subscriber::EnvFilter>() {
         Ok(_) => filled(text),
@@ -327,6 +357,11 @@ mod tests {
     #[case("containers.network_range", "10.213.7.0/16", "`10.213.7.0` is not the first address of a /16")]
     #[case("containers.network_range", "10.0.0.0/30", "expected an IPv4 range of /8 to /28, as in 10.213.0.0/16")]
     #[case("containers.slots", "0", "expected a number from 1, or \"auto\"")]
+    #[case(
+        "disk.reserve",
+        "1000",
+        "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%"
+    )]
     #[case("git.fetch_timeout", "30", "`30` has no unit; write for example `30s`, `10m` or `1h30m`")]
     fn wrong_values_say_what_is_expected(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
         let key = KEYS.iter().find(|key| key.name == name).unwrap();
@@ -339,6 +374,13 @@ mod tests {
         variables.sort();
         variables.dedup();
         assert_eq!(variables.len(), KEYS.len());
+    }
+
+    #[test]
+    fn a_reserve_is_a_size_or_a_share() {
+        assert_eq!(reserve("500MiB"), Ok(Reserve::Bytes(500 * 1024 * 1024)));
+        assert_eq!(reserve("5%"), Ok(Reserve::Percent(5)));
+        assert!(reserve("100%").is_err() && reserve("-1GiB").is_err());
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub struct Settings {
     pub containers: Containers,
     /// Fetching repositories.
     pub git: Git,
+    /// How long what lies on the disk is kept.
+    pub retention: Retention,
+    /// The disk itself.
+    pub disk: Disk,
     /// Who may look.
     pub auth: Auth,
     /// The server's own log.
@@ -144,6 +148,35 @@ pub struct Git {
     pub fetch_timeout: Duration,
 }
 
+/// How long what lies on the disk is kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Logs, after the end of their pipeline.
+    pub logs: Duration,
+    /// Pipeline data, after the end of the pipeline.
+    pub data: Duration,
+    /// Both, of a pipeline that sleeps.
+    pub sleeping: Duration,
+    /// Mirrors of repositories, after their last use.
+    pub mirrors: Duration,
+}
+
+/// The disk under the base directory.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// How much of it is to stay free.
+    pub reserve: Reserve,
+}
+
+/// A part of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// So many bytes.
+    Bytes(u64),
+    /// So much of the whole, in hundredths.
+    Percent(u8),
+}
+
 /// Who may look.
 #[derive(Clone, Debug)]
 pub struct Auth {
@@ -178,6 +211,10 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 24 * 3_600)
 }
 
 impl Default for Settings {
@@ -216,6 +253,8 @@ impl Default for Settings {
                 default_image: "debian:stable-slim".to_owned(),
             },
             git: Git { fetch_timeout: Duration::from_secs(120) },
+            retention: Retention { logs: days(30), data: days(30), sleeping: days(7), mirrors: days(90) },
+            disk: Disk { reserve: Reserve::Bytes(1024 * 1024 * 1024) },
             auth: Auth { anonymous: Anonymous::None },
             log: Log { filter: "info".to_owned(), format: LogFormat::Auto },
         }

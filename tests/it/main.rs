@@ -18,6 +18,7 @@ mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;
+mod retention;
 mod semantics;
 mod together;
 mod trouble;

@@ -5,9 +5,8 @@ use std::{path::Path, sync::Arc};
 use super::{queue::Queue, room::Message};
 use crate::{
     clock,
-    dispatch::{registry, shared::Shared},
+    dispatch::{refetch, registry, shared::Shared},
     executor::{self, WorkerSpec},
-    git::MirrorName,
     model::{PipelineId, WorkerId},
     worker::protocol::{Start, ToWorker},
 };
@@ -102,11 +101,10 @@ async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId, source: &Path) ->
     let (wanted, words) = (id.clone(), |error: &dyn std::fmt::Display| error.to_string());
     let pipeline = registry::load(shared, &wanted).await.map_err(|error| words(&error))?;
     let trigger = &pipeline.launch().trigger;
-    let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
     let draft = source.with_extension(format!("draft-{}", clock::new_uuid()));
     let parent = draft.parent().unwrap_or(&draft);
     std::fs::create_dir_all(parent).map_err(|error| words(&error))?;
-    let written = shared.parts.mirrors.checkout(&mirror, &trigger.sha, &draft).await;
+    let written = refetch::checkout(shared, trigger, &draft).await;
     let placed = match written {
         Ok(()) => match std::fs::rename(&draft, source) {
             // Another worker of the same pipeline was faster.

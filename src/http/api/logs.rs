@@ -47,7 +47,7 @@ pub(crate) struct Choice {
 #[utoipa::path(get, path = "/api/v1/pipelines/{id}/nodes/{path}/log", tag = "pipelines", params(
         ("id" = String, Path, description = "The pipeline, as in abc-def"),
         ("path" = String, Path, description = "Path of the node without its first slash; it may hold slashes"), Choice),
-    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Problem)))]
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Problem), (status = 410, body = Problem)))]
 pub(crate) async fn read(
     State(app): State<App>,
     Path((id, rest)): Path<(String, String)>,

@@ -8,3 +8,4 @@ pub(super) mod events;
 pub(super) mod logs;
 pub(super) mod outbox;
 pub(super) mod pipelines;
+pub(super) mod prune;

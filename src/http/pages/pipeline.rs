@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock,
     dispatch::{
-        Dispatch,
+        self, Dispatch,
         view::{NodeView, PipelineView},
     },
     http::{
@@ -72,8 +72,11 @@ pub(crate) async fn find(dispatch: &Dispatch, id: &str) -> Result<PipelineView, 
 pub(crate) async fn read_log(dispatch: &Dispatch, id: &str, path: &str, attempt: Option<u32>) -> String {
     let (Ok(id), Ok(path)) = (pipeline_id(id), NodePath::parse(path)) else { return String::new() };
     let read = async {
-        let chunks = dispatch.log(&id, &path, attempt, false).await.ok()?;
-        Some(tail(chunks, 64 * 1024).await)
+        match dispatch.log(&id, &path, attempt, false).await {
+            Ok(chunks) => Some(tail(chunks, 64 * 1024).await),
+            Err(dispatch::Error::Gone(words)) => Some(words.into_bytes()),
+            Err(_) => None,
+        }
     };
     match tokio::time::timeout(LOG_TIMEOUT, read).await {
         Ok(Some(bytes)) => plain_text(&bytes),

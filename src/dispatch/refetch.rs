@@ -1,0 +1,35 @@
+//! Fetches a pipeline's commit again where the mirror has it no more: after a restore, or when retention removed the mirror.
+
+use super::shared::Shared;
+use crate::{
+    git::{self, MirrorName, Remote, Wanted},
+    model::{Trigger, TriggerKind},
+};
+
+/// Writes a commit's files into a folder that does not exist, with a fetch before the second try if one is needed.
+pub(super) async fn checkout(shared: &Shared, trigger: &Trigger, to: &std::path::Path) -> Result<(), git::Error> {
+    let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
+    let mirrors = &shared.parts.mirrors;
+    match mirrors.checkout(&mirror, &trigger.sha, to).await {
+        Err(git::Error::NotFound(what)) => {
+            tracing::info!(sha = %trigger.sha, what, "a commit is fetched again");
+            let remote = Remote {
+                name: mirror.clone(),
+                url: format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name),
+                token: shared.options.forge_token.clone(),
+            };
+            let wanted = Wanted { sha: trigger.sha.clone(), reference: Some(reference(trigger)) };
+            mirrors.fetch(&remote, &[wanted]).await?;
+            mirrors.checkout(&mirror, &trigger.sha, to).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn reference(trigger: &Trigger) -> String {
+    match &trigger.kind {
+        TriggerKind::Push { branch, .. } => format!("refs/heads/{branch}"),
+        TriggerKind::Tag { tag } => format!("refs/tags/{tag}"),
+        TriggerKind::PullRequest { number, .. } => format!("refs/pull/{number}/head"),
+    }
+}
