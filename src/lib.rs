@@ -28,6 +28,7 @@ pub mod standin;
 pub mod dispatch;
 
 // Floor 5: what the doors are made of.
+pub mod backup;
 pub mod present;
 pub mod settings;
 

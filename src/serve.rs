@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use machine::Machine;
 
 use crate::{
-    clock,
+    backup, clock,
     dispatch::{
         self, Dispatch, Parts,
         hub::{self, Hub},
@@ -83,6 +83,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
 /// What kept it from starting.
 pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Server> {
     let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
+    backup::check_finished(layout.base())?;
     layout.create()?;
     let lock = lock(&layout)?;
     let store = Store::open(&layout.database()).context("failed to open the database")?;

@@ -12,7 +12,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (2, &["definition", "engine"]),
     (3, &["store", "logs", "data", "vault", "git", "forge", "executor", "notify", "worker", "standin"]),
     (4, &["dispatch"]),
-    (5, &["present", "settings"]),
+    (5, &["present", "settings", "backup"]),
     (6, &["http"]),
     (7, &["cli", "serve", "demo"]),
 ];

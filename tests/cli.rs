@@ -55,6 +55,8 @@ impl Run {
 #[case::deliveries(&["deliveries"])]
 #[case::health(&["health"])]
 #[case::prune(&["prune"])]
+#[case::backup(&["backup"])]
+#[case::restore(&["restore"])]
 fn help_fits_a_screen(#[case] verb: &[&str]) {
     let home = tempfile::tempdir().unwrap();
     let run = conducto(home.path(), &[verb, &["--help"]].concat(), &[]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, check, deliveries, demo, edit, health, kill, list, logs, prune, rerun, reset, serve, show,
+    backup, cancel, check, deliveries, demo, edit, health, kill, list, logs, prune, rerun, reset, restore, serve, show,
     skip, sleep, start, unskip, wake,
 };
 use crate::worker;
@@ -69,6 +69,10 @@ pub(crate) enum Verb {
     Health(health::Health),
     /// Remove logs and data that are older than the settings keep
     Prune(prune::Prune),
+    /// Back up everything of the server on this machine, while it runs or not
+    Backup(backup::Backup),
+    /// Restore a back-up
+    Restore(restore::Restore),
     /// Run nodes inside a container; started by the server
     #[command(hide = true)]
     Worker(worker::Options),

@@ -2,6 +2,7 @@
 
 mod act;
 mod args;
+mod backup;
 mod cancel;
 mod check;
 mod client;
@@ -18,6 +19,7 @@ mod printer;
 mod prune;
 mod rerun;
 mod reset;
+mod restore;
 mod run;
 mod serve;
 mod show;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::args::Remote;
+use super::{args::Remote, failure::Failure};
 use crate::settings::{self, Layout, Settings, Sources};
 
 /// What a running server tells the command line, in `<base>/server.json`.
@@ -24,6 +24,17 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Reads the settings as the server on this machine would, for verbs that work on its base directory.
+pub(crate) fn settings(config: Option<&Path>, base_dir: Option<&str>) -> Result<Settings, Failure> {
+    let flags = base_dir.map(|base| ("base_dir", base.to_owned())).into_iter().collect();
+    let mut sources = Sources { file: None, environment: environment(), flags };
+    sources.file = settings::find_file(config, &sources);
+    settings::load(&sources).map_err(|diagnostics| {
+        let words = crate::definition::text(&diagnostics, false);
+        Failure::usage(anyhow::anyhow!("the settings cannot be read:\n{words}"))
+    })
 }
 
 /// Returns the layout of the base directory that client verbs look into, made if it is not there yet.

@@ -7,11 +7,11 @@ use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    cancel, check, deliveries, demo, edit,
+    backup, cancel, check, deliveries, demo, edit,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, kill, list, logs, place,
     printer::Printer,
-    prune, rerun, reset, serve, show, skip, sleep, start, unskip, wake,
+    prune, rerun, reset, restore, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -81,6 +81,8 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
         Verb::Prune(verb) => prune::run(verb, printer).await,
+        Verb::Backup(verb) => backup::run(verb, printer).await,
+        Verb::Restore(verb) => restore::run(verb, printer).await,
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     printer::Printer,
 };
 use crate::{
-    definition,
+    backup, definition,
     executor::docker::BaseError,
     forge, notify, serve,
     settings::{self, Layout, Log, LogFormat, Settings, Sources},
@@ -79,6 +79,7 @@ pub(crate) async fn run(serve: Serve, printer: &mut Printer) -> Outcome {
         return Ok(printer.line("the settings are in order")?);
     }
     start_log(&settings.log);
+    backup::check_finished(&settings.base_dir).map_err(super::backup::explain)?;
     let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
     layout.create().map_err(Failure::usage)?;
     let shutdown = CancellationToken::new();

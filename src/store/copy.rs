@@ -23,8 +23,17 @@ pub struct Contents {
     pub server: Uuid,
     /// Every attempt, each of which may have a log.
     pub attempts: BTreeSet<(PipelineId, Fence)>,
-    /// Number of pipelines.
-    pub pipelines: u64,
+    /// Every pipeline.
+    pub pipelines: Vec<PipelineId>,
+}
+
+/// A copy that a server may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// Who that server is.
+    pub identity: Identity,
+    /// How many attempts were live when the copy was taken.
+    pub live: u64,
 }
 
 /// Writes a consistent copy of a database into a new file. A server may go on writing meanwhile.
@@ -50,21 +59,22 @@ pub fn contents(copy: &Path) -> Result<Contents, Error> {
         return Err(Error::Newer { found: schema, known: migrations::SCHEMA });
     }
     let bytes: Vec<u8> = connection.query_row("SELECT uuid FROM server", [], |row| row.get(0))?;
+    let id = |text: String| PipelineId::parse(&text).map_err(|error| Error::Unreadable(error.to_string()));
     let mut statement =
         connection.prepare("SELECT id, fence FROM attempt JOIN pipeline ON attempt.pipeline = pipeline.key")?;
     let mut rows = statement.query([])?;
     let mut attempts = BTreeSet::new();
     while let Some(row) = rows.next()? {
-        let id = PipelineId::parse(&row.get::<_, String>(0)?).map_err(|error| Error::Unreadable(error.to_string()))?;
-        attempts.insert((id, Fence(unsigned(row.get(1)?)?)));
+        attempts.insert((id(row.get(0)?)?, Fence(unsigned(row.get(1)?)?)));
     }
-    let pipelines: i64 = connection.query_row("SELECT count(*) FROM pipeline", [], |row| row.get(0))?;
-    Ok(Contents {
-        schema,
-        server: Uuid::from_slice(&bytes).map_err(|error| Error::Unreadable(error.to_string()))?,
-        attempts,
-        pipelines: unsigned(pipelines)?,
-    })
+    let mut statement = connection.prepare("SELECT id FROM pipeline ORDER BY key")?;
+    let mut rows = statement.query([])?;
+    let mut pipelines = Vec::new();
+    while let Some(row) = rows.next()? {
+        pipelines.push(id(row.get(0)?)?);
+    }
+    let server = Uuid::from_slice(&bytes).map_err(|error| Error::Unreadable(error.to_string()))?;
+    Ok(Contents { schema, server, attempts, pipelines })
 }
 
 /// Makes a copy fit to be used by a server: checks it, brings its schema forward, and lets fences begin anew. With `fresh`,
@@ -72,7 +82,7 @@ pub fn contents(copy: &Path) -> Result<Contents, Error> {
 ///
 /// # Errors
 /// [`Error::Newer`], [`Error::Unreadable`] when it is damaged.
-pub fn adopt(copy: &Path, now: Timestamp, fresh: Option<Uuid>) -> Result<Identity, Error> {
+pub fn adopt(copy: &Path, now: Timestamp, fresh: Option<Uuid>) -> Result<Adopted, Error> {
     let mut connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
@@ -81,7 +91,8 @@ pub fn adopt(copy: &Path, now: Timestamp, fresh: Option<Uuid>) -> Result<Identit
     migrations::migrate(&mut connection)?;
     let transaction = connection.transaction()?;
     let identity = server::begin_anew(&transaction, now, fresh)?;
+    let live: i64 = transaction.query_row("SELECT count(*) FROM attempt WHERE live = 1", [], |row| row.get(0))?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| error)?;
-    Ok(identity)
+    Ok(Adopted { identity, live: unsigned(live)? })
 }

@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod backup;
 mod crash;
 mod deliveries;
 mod deploy;
