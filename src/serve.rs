@@ -211,6 +211,7 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         git_url: settings.github.git_url.clone(),
         forge_token: settings.github.token.clone(),
         budget: Machine::look().budget(&settings.containers),
+        pristine: settings.containers.pristine,
         privileged_repositories: settings.containers.privileged_repositories.clone(),
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),

@@ -44,7 +44,7 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         isolation: conducto::model::Isolation::Shared,
         gpu: 0,
         requires_docker: false,
-        docker_run_args: Vec::new(),
+        docker_args: Vec::new(),
         directory: rig.run.clone(),
         source: folder("source"),
         pipeline_data: folder("pipeline"),

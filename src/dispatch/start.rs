@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::Pipeline,
-    model::{Fence, NodeIndex, NodeKind, Settings, Trust},
+    model::{Fence, Isolation, NodeIndex, NodeKind, Settings, Trust},
     worker::protocol::Start,
 };
 
@@ -29,8 +29,14 @@ pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> 
         amounts: amounts(options, pipeline, node),
         requires_docker: tree.requires_docker(node),
         docker_run_args: tree.docker_run_args(node).to_vec(),
-        isolation: tree.isolation(node),
+        isolation: isolation(options, pipeline, node),
     })
+}
+
+/// How clean the leaf's container is: a layer of its own only where the operator lets workers mount, and never a fork's.
+fn isolation(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Isolation {
+    let may_mount = options.pristine && pipeline.launch().trust == Trust::Trusted;
+    if may_mount { pipeline.definition().isolation(node) } else { Isolation::Shared }
 }
 
 /// Says, for people, why this leaf may not run here; nothing when it may.
@@ -93,7 +99,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         max_time_ms: u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
         keep: pipeline.group_container(node).is_some(),
-        isolation: tree.isolation(node),
+        isolation: isolation(&shared.options, pipeline, node),
     })
 }
 

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Isolation, PipelineId, WorkerId};
+use crate::{
+    definition::docker_args::DockerArg,
+    model::{Isolation, PipelineId, WorkerId},
+};
 
 pub use resolve::{Choice, resolve};
 
@@ -31,8 +34,8 @@ pub struct WorkerSpec {
     pub gpu: u32,
     /// Whether it gets the machine's own Docker.
     pub requires_docker: bool,
-    /// More arguments of `docker run`, one word each.
-    pub docker_run_args: Vec<String>,
+    /// More options of its container. The process executor ignores them.
+    pub docker_args: Vec<DockerArg>,
     /// The worker's own directory on the host; the hub listens on the socket in it.
     pub directory: PathBuf,
     /// The repository's files at the commit, with a shallow `.git`; read-only for the worker.
@@ -94,6 +97,10 @@ pub trait Executor: Send + Sync {
 
     /// Says whether nodes are kept apart from the host and one another.
     fn isolates(&self) -> bool;
+
+    /// Gets ready what a worker needs and what does not depend on its folders (image, network), so that this can be done
+    /// while they are being made. Idempotent; starting a worker does the same.
+    fn prepare<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Starts a worker. Idempotent: a worker that exists already is left as it is.
     fn start<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>>;

@@ -48,6 +48,10 @@ impl Executor for Nowhere {
         true
     }
 
+    fn prepare<'a>(&'a self, _: &'a WorkerSpec, _: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Err(Error::Unavailable { message: "there is nothing here".into() }) })
+    }
+
     fn start<'a>(&'a self, _: &'a WorkerSpec, _: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async { Err(Error::Unavailable { message: "there is nothing here".into() }) })
     }
@@ -122,6 +126,7 @@ impl Service {
                 largest: crate::dispatch::Amounts::of(1.0, 2.0, 0),
                 workers: 1,
             },
+            pristine: false,
             privileged_repositories: Vec::new(),
             idle_timeout: heartbeat,
             default_image: "busybox".into(),

@@ -98,6 +98,8 @@ pub struct Containers {
     pub gpu: Amount,
     /// How many workers at once, however little each takes.
     pub slots: Slots,
+    /// Whether workers may mount, so that a node can have a throw-away layer to itself.
+    pub pristine: bool,
     /// Repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
     pub privileged_repositories: Vec<String>,
     /// How long a worker without work is kept.
@@ -247,6 +249,7 @@ impl Default for Settings {
                 mem: Amount::Auto,
                 gpu: Amount::Auto,
                 slots: Slots::Auto,
+                pristine: false,
                 privileged_repositories: Vec::new(),
                 idle_timeout: Duration::from_secs(2),
                 docker_socket: PathBuf::from("/var/run/docker.sock"),

@@ -84,7 +84,7 @@ impl Place {
             isolation: Isolation::Shared,
             gpu: 0,
             requires_docker: false,
-            docker_run_args: Vec::new(),
+            docker_args: Vec::new(),
             directory: rig.run.clone(),
             source: folder("source"),
             pipeline_data: folder("pipeline"),

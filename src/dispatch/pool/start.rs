@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{queue::Queue, room::Message};
 use crate::{
     clock,
+    definition::docker_args::{self, BadDockerArg},
     dispatch::{refetch, registry, shared::Shared},
     executor::{self, WorkerSpec},
     model::{PipelineId, WorkerId},
@@ -49,8 +50,6 @@ async fn try_start(
         shared.logs().notice(log, clock::now(), words).await.map_err(|error| refused(error.to_string()))?;
     }
     let layout = &shared.options.layout;
-    let source = layout.source(&queue.pipeline);
-    prepare_source(shared, &queue.pipeline, &source).await.map_err(refused)?;
     let spec = WorkerSpec {
         worker: worker.clone(),
         pipeline: queue.pipeline.clone(),
@@ -60,9 +59,9 @@ async fn try_start(
         isolation: queue.isolation,
         gpu: queue.amounts.gpu,
         requires_docker: queue.requires_docker,
-        docker_run_args: queue.docker_run_args.clone(),
+        docker_args: docker_args::parse(&queue.docker_run_args).map_err(|bad| refused(words(&bad)))?,
         directory: layout.worker(worker),
-        source,
+        source: layout.source(&queue.pipeline),
         pipeline_data: layout.pipeline_data(&queue.pipeline),
         user_data: layout.user_data(),
     };
@@ -82,7 +81,12 @@ async fn try_start(
         }
     });
     let progress = move |line: &str| drop(lines.send(line.to_owned()));
-    let started = executor.start(&spec, &progress).await;
+    // The image, the network, and the files of the commit are got side by side; the container needs them all.
+    let source = async { prepare_source(shared, &spec.pipeline, &spec.source).await.map_err(refused) };
+    let started = match tokio::try_join!(source, executor.prepare(&spec, &progress)) {
+        Ok(((), ())) => executor.start(&spec, &progress).await,
+        Err(error) => Err(error),
+    };
     drop(progress);
     if printer.await.is_err() {
         tracing::error!("the printer of notices ended badly");
@@ -119,4 +123,9 @@ async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId, source: &Path) ->
         tracing::warn!(error = %error, "a half-written working copy is left behind");
     }
     placed
+}
+
+/// They were read once already, with the definition; a later release may think otherwise of them.
+fn words(bad: &[BadDockerArg]) -> String {
+    bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

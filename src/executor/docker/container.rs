@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigLogConfig};
 
-use super::{executor::Options, network::Networks};
+use super::{args, executor::Options, network::Networks};
 use crate::{
     executor::WorkerSpec,
     model::{Isolation, PipelineId, WorkerId},
@@ -50,7 +50,7 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
     if is_layered(spec) {
         command.extend(["--layers", LAYERS]);
     }
-    ContainerCreateBody {
+    let mut body = ContainerCreateBody {
         image: Some(spec.image.clone()),
         // The image's own entrypoint and command are for those who start it as a service.
         entrypoint: Some(vec![BINARY.to_owned()]),
@@ -62,9 +62,13 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         open_stdin: Some(false),
         // The container's own files lie on an overlay, and the kernel puts no overlay's changes there.
         volumes: is_layered(spec).then(|| vec![LAYERS.to_owned()]),
-        host_config: Some(host(options, spec)),
         ..ContainerCreateBody::default()
-    }
+    };
+    let mut host = host(options, spec);
+    // What an author may add cannot touch what is set here.
+    args::apply(&spec.docker_args, &mut body, &mut host);
+    body.host_config = Some(host);
+    body
 }
 
 fn labels(server: &str, spec: &WorkerSpec) -> HashMap<String, String> {
@@ -91,15 +95,20 @@ fn security(spec: &WorkerSpec) -> Vec<String> {
 fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
     let memory = i64::try_from(spec.mem).unwrap_or(i64::MAX);
     let bind = |host: &std::path::Path, inside: &str, mode: &str| format!("{}:{inside}:{mode}", host.display());
+    let mut binds = vec![
+        bind(&options.binary, BINARY, "ro"),
+        // Read-only, so that no node can put a socket of its own in the place of ours.
+        bind(&spec.directory, "/conducto/run", "ro"),
+        bind(&spec.source, "/conducto/source", "ro"),
+        bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"),
+        bind(&spec.user_data, "/conducto/data/user", "rw"),
+    ];
+    if spec.requires_docker {
+        binds.push(bind(&options.socket, "/var/run/docker.sock", "rw"));
+    }
     HostConfig {
-        binds: Some(vec![
-            bind(&options.binary, BINARY, "ro"),
-            // Read-only, so that no node can put a socket of its own in the place of ours.
-            bind(&spec.directory, "/conducto/run", "ro"),
-            bind(&spec.source, "/conducto/source", "ro"),
-            bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"),
-            bind(&spec.user_data, "/conducto/data/user", "rw"),
-        ]),
+        binds: Some(binds),
+        device_requests: (spec.gpu > 0).then(|| vec![graphics(spec.gpu)]),
         network_mode: Some(Networks::name(&spec.pipeline)),
         nano_cpus: Some((spec.cpu * 1e9) as i64),
         memory: Some(memory),
@@ -113,4 +122,10 @@ fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
         init: Some(false),
         ..HostConfig::default()
     }
+}
+
+/// As `docker run --gpus N`.
+fn graphics(count: u32) -> DeviceRequest {
+    let capabilities = Some(vec![vec!["gpu".to_owned()]]);
+    DeviceRequest { count: Some(i64::from(count)), capabilities, ..DeviceRequest::default() }
 }

@@ -23,6 +23,7 @@ use super::{
     user,
 };
 use crate::{
+    definition::docker_args::DockerArg,
     executor::{Error, Executor, Progress, WorkerSpec, WorkerStatus},
     model::{PipelineId, WorkerId},
 };
@@ -88,9 +89,13 @@ impl Docker {
             Some(_) => return Ok(()),
             None => {}
         }
-        let image = self.images.have(&self.client, &spec.image, progress).await?;
-        self.have_network(&spec.pipeline).await?;
-        let user = image.config.and_then(|config| config.user).unwrap_or_default();
+        let (image, ()) =
+            tokio::try_join!(self.images.have(&self.client, &spec.image, progress), self.have_network(&spec.pipeline))?;
+        let asked = spec.docker_args.iter().rev().find_map(|arg| match arg {
+            DockerArg::User(user) => Some(user.clone()),
+            _ => None,
+        });
+        let user = asked.or_else(|| image.config?.user).unwrap_or_default();
         if container::is_layered(spec) && user::is_other(&user) {
             let image = &spec.image;
             let message = format!(
@@ -181,6 +186,13 @@ impl Executor for Docker {
 
     fn isolates(&self) -> bool {
         true
+    }
+
+    fn prepare<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let image = self.images.have(&self.client, &spec.image, progress);
+            tokio::try_join!(image, self.have_network(&spec.pipeline)).map(drop)
+        })
     }
 
     fn start<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {

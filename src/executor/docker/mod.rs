@@ -1,5 +1,6 @@
 //! Workers as containers of the Docker engine on this machine. Knows no engine of ours and no nodes.
 
+mod args;
 mod base;
 mod client;
 mod container;

@@ -162,6 +162,11 @@ impl Executor for Process {
         false
     }
 
+    fn prepare<'a>(&'a self, _spec: &'a WorkerSpec, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        // A process needs nothing but its folders.
+        Box::pin(async { Ok(()) })
+    }
+
     fn start<'a>(&'a self, spec: &'a WorkerSpec, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         let refused = |error: io::Error| Error::Refused { message: error.to_string() };
         Box::pin(async move { self.start_now(spec).map_err(refused) })
