@@ -14,6 +14,9 @@ use nix::{
     unistd::{Pid, getpid},
 };
 
+/// How often we look for somebody new; who is told to end seldom starts another.
+const LOOKS: usize = 10;
+
 /// A process, told by the time of its start from a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
@@ -41,8 +44,8 @@ impl Reach {
         match self {
             // The kernel leaves out process 1 itself; nobody else lives in a container's process namespace.
             Self::Everybody if getpid().as_raw() == 1 => drop(kill(Pid::from_raw(-1), signal)),
-            Self::Everybody => send(&below_us(&HashSet::new()), signal),
-            Self::AllBut(spared) => send(&below_us(spared), signal),
+            Self::Everybody => send(&HashSet::new(), signal),
+            Self::AllBut(spared) => send(spared, signal),
         }
     }
 
@@ -72,10 +75,21 @@ pub(crate) fn reap(mut ended: impl FnMut(Pid, WaitStatus)) -> bool {
     }
 }
 
-fn send(processes: &[Process], signal: Signal) {
-    for process in processes {
-        // It may have ended since we looked.
-        kill(Pid::from_raw(process.pid), signal).ok();
+/// Sends a signal to everybody below the worker but the spared: also to who was born while we looked, and not seen.
+fn send(spared: &HashSet<Process>, signal: Signal) {
+    let mut told = HashSet::new();
+    for _ in 0..LOOKS {
+        let mut is_over = true;
+        for process in below_us(spared) {
+            if told.insert(process) {
+                is_over = false;
+                // It may have ended since we looked.
+                kill(Pid::from_raw(process.pid), signal).ok();
+            }
+        }
+        if is_over {
+            return;
+        }
     }
 }
 
