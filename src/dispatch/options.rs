@@ -24,10 +24,10 @@ pub struct Options {
     pub forge_token: Option<SecretString>,
     /// What the workers may have of the machine.
     pub budget: Budget,
-    /// Whether nodes may have a throw-away layer each.
-    pub pristine: bool,
     /// `owner/name` of the repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
     pub privileged_repositories: Vec<String>,
+    /// Whether nodes of trusted pipelines may have workers with the right to mount.
+    pub pristine: bool,
     /// How long a worker without work stays.
     pub idle_timeout: Duration,
     /// Image of nodes that name none.

@@ -29,19 +29,27 @@ pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> 
         amounts: amounts(options, pipeline, node),
         requires_docker: tree.requires_docker(node),
         docker_run_args: tree.docker_run_args(node).to_vec(),
-        isolation: isolation(options, pipeline, node),
+        isolation: isolation(pipeline, node),
     })
 }
 
-/// How clean the leaf's container is: a layer of its own only where the operator lets workers mount, and never a fork's.
-fn isolation(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Isolation {
-    let may_mount = options.pristine && pipeline.launch().trust == Trust::Trusted;
-    if may_mount { pipeline.definition().isolation(node) } else { Isolation::Shared }
+/// A group's container is kept as it is, changes and all; there no node can have a layer of its own.
+fn isolation(pipeline: &Pipeline, node: NodeIndex) -> Isolation {
+    if pipeline.group_container(node).is_some() { Isolation::Shared } else { pipeline.definition().isolation(node) }
 }
 
 /// Says, for people, why this leaf may not run here; nothing when it may.
 pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let (tree, launch) = (pipeline.definition(), pipeline.launch());
+    if isolation(pipeline, node) == Isolation::Pristine && (launch.trust == Trust::Fork || !options.pristine) {
+        let why = if launch.trust == Trust::Fork {
+            "for the code of a fork"
+        } else {
+            "here, since its worker needs the right to mount; an admin can allow it with pristine = true in section \
+             [containers] of the server's settings"
+        };
+        return Some(format!("`isolation = \"pristine\"` is not allowed {why}"));
+    }
     let privilege = if tree.requires_docker(node) {
         "requires_docker"
     } else if !tree.docker_run_args(node).is_empty() {
@@ -99,7 +107,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         max_time_ms: u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
         keep: pipeline.group_container(node).is_some(),
-        isolation: isolation(&shared.options, pipeline, node),
+        isolation: isolation(pipeline, node),
     })
 }
 

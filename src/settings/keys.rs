@@ -169,13 +169,13 @@ keys! {
     "How many workers may be busy at once, however little each takes: a number, or \"auto\" for sixteen a processor.",
     |s, text| put(&mut s.containers.slots, slots(text));
 
-    "containers.pristine", Kind::Switch, Some("false"), "",
-    "Whether workers of trusted pipelines may mount (SYS_ADMIN, kept from the nodes themselves), so that nodes with\n`isolation = \"pristine\"` run in a throw-away layer each. Otherwise they run as if they had not asked for it.",
-    |s, text| put(&mut s.containers.pristine, switch(text));
-
     "containers.privileged_repositories", Kind::List, Some("[]"), "",
     "Repositories (\"owner/name\") whose nodes may use the machine's own Docker (`requires_docker`) and pass\n`docker_run_args`. Whoever can push to them owns this machine. Never for the code of a fork.",
     |s, text| put(&mut s.containers.privileged_repositories, repositories(text));
+
+    "containers.pristine", Kind::Switch, Some("false"), "",
+    "Whether nodes may ask for `isolation = \"pristine\"`. Their workers then get the right to mount (SYS_ADMIN), which they\ntake from the nodes themselves. Never for the code of a fork.",
+    |s, text| put(&mut s.containers.pristine, switch(text));
 
     "containers.idle_timeout", Kind::Duration, Some("\"2s\""), "",
     "How long a worker without work is kept for the next node of its pipeline.",

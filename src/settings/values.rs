@@ -98,10 +98,10 @@ pub struct Containers {
     pub gpu: Amount,
     /// How many workers at once, however little each takes.
     pub slots: Slots,
-    /// Whether workers may mount, so that a node can have a throw-away layer to itself.
-    pub pristine: bool,
     /// Repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
     pub privileged_repositories: Vec<String>,
+    /// Whether `isolation = "pristine"` may be asked for.
+    pub pristine: bool,
     /// How long a worker without work is kept.
     pub idle_timeout: Duration,
     /// Docker's socket.
@@ -249,8 +249,8 @@ impl Default for Settings {
                 mem: Amount::Auto,
                 gpu: Amount::Auto,
                 slots: Slots::Auto,
-                pristine: false,
                 privileged_repositories: Vec::new(),
+                pristine: false,
                 idle_timeout: Duration::from_secs(2),
                 docker_socket: PathBuf::from("/var/run/docker.sock"),
                 default_image: "debian:stable-slim".to_owned(),
