@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use server::{Place, Server};
 use table::Row;
 
+mod api;
 mod client;
 mod cold;
 mod docker;
@@ -32,7 +33,7 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 7] = ["engine", "nodes", "processes", "intake", "cold", "memory", "restart"];
+const GROUPS: [&str; 8] = ["engine", "nodes", "processes", "api", "intake", "cold", "memory", "restart"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -69,6 +70,11 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     if wants("processes") {
         let server = Server::start(&place, &world, "process", Some(1)).await?;
         keep(&mut rows, nodes::as_processes(&server, &world).await?)?;
+        server.stop().await?;
+    }
+    if wants("api") {
+        let server = Server::start(&place, &world, "process", Some(1)).await?;
+        keep(&mut rows, api::rows(&server, &world).await?)?;
         server.stop().await?;
     }
     if wants("intake") {

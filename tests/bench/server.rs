@@ -61,6 +61,12 @@ pub(crate) struct Server {
     base: PathBuf,
 }
 
+/// A pipeline that was started.
+pub(crate) struct Begun {
+    pub(crate) id: PipelineId,
+    delivered_at: Timestamp,
+}
+
 /// A pipeline that has ended.
 pub(crate) struct Ended {
     pub(crate) id: PipelineId,
@@ -136,6 +142,11 @@ impl Server {
 
     /// Delivers a push that starts one pipeline, and waits until that has ended well and nothing of it is left.
     pub(crate) async fn run(&self, delivery: &Delivery) -> anyhow::Result<Ended> {
+        self.end(self.begin(delivery).await?).await
+    }
+
+    /// Delivers a push that starts one pipeline.
+    pub(crate) async fn begin(&self, delivery: &Delivery) -> anyhow::Result<Begun> {
         let mut connection = Connection::open(self.address, WEBHOOK).await?;
         let delivered_at = clock::now();
         let status = connection.deliver(delivery, &delivery.guid).await?;
@@ -147,7 +158,12 @@ impl Server {
         })
         .await?;
         let Some(id) = delivery.pipelines.first() else { bail!("no pipeline was started: {:?}", delivery.verdict) };
-        let id = PipelineId::parse(id)?;
+        Ok(Begun { id: PipelineId::parse(id)?, delivered_at })
+    }
+
+    /// Waits until a pipeline has ended well and nothing of it is left.
+    pub(crate) async fn end(&self, begun: Begun) -> anyhow::Result<Ended> {
+        let Begun { id, delivered_at } = begun;
         until("the pipeline ends", || async {
             let pipelines: Vec<conducto::dispatch::view::PipelineSummary> = self.get("pipelines?limit=1").await?;
             Ok(pipelines.first().and_then(|pipeline| pipeline.finished_at))
@@ -163,6 +179,13 @@ impl Server {
     /// Asks the API.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         serde_json::from_str(&self.text(path).await?).with_context(|| format!("{path} is not understood"))
+    }
+
+    /// Orders something.
+    pub(crate) async fn post(&self, path: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}/api/v1/{path}", self.address);
+        self.api.post(url).bearer_auth(&self.token).send().await?.error_for_status()?.bytes().await?;
+        Ok(())
     }
 
     /// Asks the API for something that is not JSON as a whole.

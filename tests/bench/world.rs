@@ -20,11 +20,14 @@ pub(crate) const LEAVES: u32 = 2_000;
 
 /// How many leaves a pipeline has that does not end.
 const LONG_LEAVES: u32 = 20;
+/// How many leaves the broad pipeline has, as plain processes; its first fails once.
+pub(crate) const BROAD_LEAVES: usize = 10_000;
 
 pub(crate) struct World {
     pub(crate) github: GitHub,
     pub(crate) git: GitServer,
     wide: Repository,
+    broad: Repository,
     single: Repository,
     long: Repository,
     _folder: TempDir,
@@ -42,6 +45,9 @@ impl World {
         let git = GitServer::start(folder.path().to_owned(), true).await;
         let mut leaves = format!("image = \"{}\"\n[\"/\"]\ntype = \"parallel\"\n", Image::NAME);
         leaves.extend((1..=LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"true\"\n")));
+        let mut broad =
+            "[\"/\"]\ntype = \"parallel\"\n[\"/first\"]\nexec = \"test $CONDUCTO_ATTEMPT -gt 1\"\n".to_owned();
+        broad.extend((1..BROAD_LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"true\"\n")));
         let single =
             format!("image = \"{}\"\n[\"/\"]\ntype = \"serial\"\n[\"/first\"]\nexec = \"echo first\"\n", Image::NAME);
         let repository = |id: u64, name: &str, definition: &str| -> anyhow::Result<Repository> {
@@ -56,13 +62,18 @@ impl World {
         let mut long = "[\"/\"]\ntype = \"parallel\"\n".to_owned();
         long.extend((1..=LONG_LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"exec sleep 900\"\n")));
         let (wide, single) = (repository(1, "wide", &leaves)?, repository(2, "single", &single)?);
-        let long = repository(3, "long", &long)?;
-        Ok(Self { github, git, wide, single, long, _folder: folder })
+        let (long, broad) = (repository(3, "long", &long)?, repository(4, "broad", &broad)?);
+        Ok(Self { github, git, wide, broad, single, long, _folder: folder })
     }
 
     /// Returns a push that starts a parallel node with all the leaves.
     pub(crate) fn push_wide(&self) -> Delivery {
         Delivery::sign(SECRET, "push", &fresh_push(&self.wide))
+    }
+
+    /// Returns a push that starts a parallel node with five times as many, of which the first fails once.
+    pub(crate) fn push_broad(&self) -> Delivery {
+        Delivery::sign(SECRET, "push", &fresh_push(&self.broad))
     }
 
     /// Returns a push that starts one leaf.
