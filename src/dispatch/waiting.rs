@@ -29,6 +29,7 @@ pub(super) fn reason(shared: &Shared, pipeline: &Pipeline, node: NodeIndex) -> O
         Some(Reason::Starting) => "waits for a worker: its container is being made ready".to_owned(),
         Some(Reason::Turn) => "waits for its turn: the workers of its queue are busy".to_owned(),
         Some(Reason::Runtime) => "waits: the container runtime does not answer".to_owned(),
+        Some(Reason::Disk) => "waits: the disk of the server is nearly full".to_owned(),
         Some(Reason::Clearing) => "waits until the containers of before are removed".to_owned(),
     })
 }

@@ -90,6 +90,8 @@ pub(in crate::dispatch) struct Book {
     losses: HashMap<(PipelineId, NodeIndex), u32>,
     /// Whether nothing is started, since the runtime does not answer.
     pub(super) is_resting: bool,
+    /// Whether no leaf is given out, since the disk is nearly full.
+    pub(super) is_disk_short: bool,
     /// What was last said of each queue.
     pub(super) reasons: HashMap<Queue, Reason>,
     pub(super) wishes: Vec<Wish>,
@@ -107,6 +109,7 @@ impl Book {
             releasing: HashMap::new(),
             losses: HashMap::new(),
             is_resting: false,
+            is_disk_short: false,
             reasons: HashMap::new(),
             wishes: Vec::new(),
         }

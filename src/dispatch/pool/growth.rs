@@ -40,6 +40,9 @@ impl Book {
                 self.wishes.push(Wish::CannotRun { pipeline: queue.pipeline.clone(), nodes, message });
                 continue;
             }
+            if self.is_disk_short {
+                continue;
+            }
             self.give_to_idle(&queue, now, lots, starved.as_ref());
             self.send_ahead(&queue, now, lots);
             self.grow(&queue, now, lots, starved.as_ref());

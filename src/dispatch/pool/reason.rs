@@ -26,6 +26,8 @@ pub(in crate::dispatch) enum Reason {
     Turn,
     /// The container runtime does not answer.
     Runtime,
+    /// The disk is nearly full.
+    Disk,
     /// What the pipeline had before it was reopened is being removed.
     Clearing,
 }
@@ -52,6 +54,9 @@ impl Book {
     }
 
     fn reason(&self, queue: &Queue) -> Reason {
+        if self.is_disk_short {
+            return Reason::Disk;
+        }
         if self.is_releasing(&queue.pipeline) {
             return Reason::Clearing;
         }

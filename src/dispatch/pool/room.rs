@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock,
-    dispatch::{shared::Shared, start::GRACE_MS},
+    dispatch::{disk, shared::Shared, start::GRACE_MS},
     executor,
     model::{Fence, KillReason, NodeIndex, PipelineId, WorkerId},
     worker::protocol::{Start, ToWorker},
@@ -167,6 +167,7 @@ impl Room {
     }
 
     fn tick(&mut self) {
+        self.book.is_disk_short = self.shared.problem(disk::PROBLEM).is_some();
         self.book.tick(clock::now());
         metrics::gauge!("conducto_workers").set(count(self.book.workers.len()));
         metrics::gauge!("conducto_queued_nodes").set(count(self.book.queues.total()));

@@ -115,6 +115,16 @@ fn a_queue_that_waits_gets_its_turn_though_another_is_never_empty() {
 }
 
 #[test]
+fn nothing_is_given_out_while_the_disk_is_nearly_full() {
+    let mut desk = Desk::new(4.0);
+    desk.book.is_disk_short = true;
+    desk.offer(&queue('a'), 0..3);
+    assert_eq!(desk.go_on(), [], "leaves stay in their queue");
+    desk.book.is_disk_short = false;
+    assert_eq!(desk.go_on().len(), 2);
+}
+
+#[test]
 fn nothing_is_started_while_the_runtime_does_not_answer() {
     let mut desk = Desk::new(4.0);
     desk.book.is_resting = true;
