@@ -37,12 +37,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(super) async fn run(shared: Arc<Shared>) {
     // Which kinds rest, since their service asked for it.
     let mut rests: HashMap<String, Timestamp> = HashMap::new();
+    let mut is_unsure = false;
     loop {
-        let pause = match round(&shared, &mut rests).await {
-            Ok(pause) => pause,
+        let pause = match round(&shared, &mut rests, is_unsure).await {
+            Ok(pause) => {
+                is_unsure = false;
+                pause
+            }
             Err(Error::Closed) => return,
             Err(error) => {
-                tracing::error!(error = %error, "the outbox cannot be read");
+                tracing::error!(error = %error, "the outbox cannot be read or written");
+                is_unsure = true;
                 FIRST_PAUSE
             }
         };
@@ -54,8 +59,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Sends all that is due. Returns how long there is nothing to do.
-async fn round(shared: &Arc<Shared>, rests: &mut HashMap<String, Timestamp>) -> Result<Duration, Error> {
+/// Sends all that is due. Returns how long there is nothing to do. After a round that failed, what came of some messages was
+/// not written down: they are sent again, or their lanes would stand still until the next start.
+async fn round(
+    shared: &Arc<Shared>,
+    rests: &mut HashMap<String, Timestamp>,
+    is_unsure: bool,
+) -> Result<Duration, Error> {
+    if is_unsure {
+        shared.store.write(outbox::recover).await?;
+    }
     loop {
         let now = clock::now();
         let claimed = shared.store.write(move |connection| outbox::claim(connection, now, AT_ONCE)).await?;
@@ -74,6 +87,8 @@ async fn round(shared: &Arc<Shared>, rests: &mut HashMap<String, Timestamp>) -> 
                 (message, sent)
             });
         }
+        let mut written = Ok(());
+        // All are awaited whatever happens: none may arrive after a newer one of its lane.
         while let Some(finished) = sending.join_next().await {
             let Ok((message, sent)) = finished else { continue };
             if let Sent::Later { at, counts: false, .. } = &sent {
@@ -81,8 +96,10 @@ async fn round(shared: &Arc<Shared>, rests: &mut HashMap<String, Timestamp>) -> 
             }
             note(&message, &sent);
             let now = clock::now();
-            shared.store.write(move |connection| outbox::settle(connection, &message, &sent, now)).await?;
+            let settled = shared.store.write(move |connection| outbox::settle(connection, &message, &sent, now)).await;
+            written = written.and(settled);
         }
+        written?;
     }
     let due = shared.store.read(outbox::next_due_at).await?;
     let left = due.map(|due| Duration::try_from(due.duration_since(clock::now())).unwrap_or(Duration::ZERO));
