@@ -9,10 +9,13 @@ use super::{
     workers::Gone,
 };
 use crate::{
-    dispatch::{live, shared::Shared},
+    dispatch::{error::Error, live, shared::Shared},
     executor::WorkerStatus,
     model::{Actor, Command, NodeIndex, PipelineId, WorkerId},
 };
+
+/// A store that fails is not asked again at once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a runtime that does not answer is asked again.
 const PROBE: Duration = Duration::from_secs(2);
@@ -30,8 +33,6 @@ pub(super) async fn lease(shared: Arc<Shared>, queue: Queue, leases: Vec<Lease>)
 
 /// Lets leaves wait again whose pipeline could not answer.
 pub(in crate::dispatch) async fn refuse(shared: Arc<Shared>, leases: Vec<Lease>) {
-    /// A store that fails is not asked again at once.
-    const PAUSE: Duration = Duration::from_secs(1);
     tokio::select! {
         () = tokio::time::sleep(PAUSE) => {}
         () = shared.stop.cancelled() => return,
@@ -76,9 +77,24 @@ pub(super) async fn check(shared: Arc<Shared>, pipeline: PipelineId, worker: Wor
 /// Tells the pipeline that these leaves cannot run.
 pub(super) async fn cannot_run(shared: Arc<Shared>, pipeline: PipelineId, nodes: Vec<NodeIndex>, message: String) {
     for node in nodes {
-        let command = Command::CannotRun { node, message: message.clone() };
-        if let Err(error) = shared.ask(&pipeline, command.by(Actor::Server), None).await {
-            tracing::warn!(pipeline = %pipeline, error = %error, "a leaf that cannot run still waits");
+        tell(&shared, &pipeline, Command::CannotRun { node, message: message.clone() }).await;
+    }
+}
+
+/// Tells a pipeline something that nobody else will tell it: again and again while the store fails. Returns whether the
+/// pipeline went on by it; not if that was no news, or the server stops.
+pub(super) async fn tell(shared: &Arc<Shared>, pipeline: &PipelineId, command: Command) -> bool {
+    loop {
+        match shared.ask(pipeline, command.clone().by(Actor::Server), None).await {
+            Ok(_) => return true,
+            Err(Error::Unavailable(error)) => {
+                tracing::warn!(pipeline = %pipeline, error = %error, "a pipeline cannot go on yet; it is told again");
+            }
+            Err(_) => return false,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = shared.stop.cancelled() => return false,
         }
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use backon::{ExponentialBuilder, Retryable as _};
 
-use super::{book::End, room::Message};
+use super::{book::End, chores, room::Message};
 use crate::{
     clock,
-    dispatch::{error::Error, shared::Shared},
-    model::{Actor, Command, Fence, Outcome, PipelineId, WorkerId},
+    dispatch::shared::Shared,
+    model::{Command, Fence, Outcome, PipelineId, WorkerId},
     store::pipelines,
     worker::protocol::ToWorker,
 };
@@ -60,16 +60,17 @@ async fn strike_off(shared: &Arc<Shared>, worker: WorkerId) {
     shared.tell_pool(Message::Removed { worker }).await;
 }
 
-/// Tells the pipeline how an attempt ended whose worker cannot say it any more.
+/// Tells the pipeline how an attempt ended whose worker cannot say it any more. Nobody else would: repeated until the
+/// pipeline knows.
 pub(super) async fn settle(shared: &Arc<Shared>, pipeline: &PipelineId, fence: Fence, end: End) {
     let outcome = match end {
         End::GiveBack(evidence) => {
             let command = Command::Unlease { fence, evidence: evidence.clone() };
-            match shared.ask(pipeline, command.by(Actor::Server), None).await {
-                Ok(_) => return,
-                // It had begun, or must not go on: then this is its end.
-                Err(_) => Outcome::Infrastructure { message: evidence },
+            if chores::tell(shared, pipeline, command).await {
+                return;
             }
+            // It had begun, or must not go on: then this is its end.
+            Outcome::Infrastructure { message: evidence }
         }
         End::Stopped(reason) => Outcome::Stopped { reason },
         End::OutOfMemory => Outcome::OutOfMemory,
@@ -84,12 +85,8 @@ pub(super) async fn settle(shared: &Arc<Shared>, pipeline: &PipelineId, fence: F
         tracing::warn!(pipeline = %pipeline, error = %error, "a log cannot be closed");
         0
     });
-    let command = Command::AttemptFinished { fence, outcome, log_bytes, grown: None };
-    match shared.ask(pipeline, command.by(Actor::Server), None).await {
-        // Its own report came first.
-        Ok(_) | Err(Error::Rejected(_)) => {}
-        Err(error) => tracing::error!(pipeline = %pipeline, error = %error, "an attempt's end is not recorded"),
-    }
+    // If it is rejected, its own report came first.
+    chores::tell(shared, pipeline, Command::AttemptFinished { fence, outcome, log_bytes, grown: None }).await;
 }
 
 /// Ends an attempt whose worker is of no use any more: a leaf that had not begun goes back to its queue.
