@@ -19,7 +19,7 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
         | Event::AttemptFinished { .. }
         | Event::NodeCannotRun { .. }
         | Event::FailureStood { .. }
-        | Event::TreeGrown { .. } => vec![Effect::Report(Milestone::Progress)],
+        | Event::TreeGrown { .. } => vec![progress(pipeline)],
         Event::DeadlinePassed { node } if pipeline.definition().is_exec(*node) => pipeline
             .current_attempt(*node)
             .map(|attempt| Effect::Destroy {
@@ -32,18 +32,24 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
         Event::DeadlinePassed { .. } | Event::KillRequested { .. } | Event::CancelRequested => stops(pipeline),
         Event::NodeReset { .. } | Event::NodeRetried { .. } => and(stops(pipeline), Effect::Report(Milestone::Begun)),
         Event::NodeSkipped { .. } | Event::NodeUnskipped { .. } | Event::ErrorsSkipped { .. } => {
-            and(stops(pipeline), Effect::Report(Milestone::Progress))
+            and(stops(pipeline), progress(pipeline))
         }
         Event::NodeEdited { node, .. } => moves(pipeline, *node),
         Event::PipelineCreated { .. } | Event::RunRequested | Event::PipelineWoken => {
             vec![Effect::Report(Milestone::Begun)]
         }
-        Event::PipelineSlept => and(and(stops(pipeline), Effect::Report(Milestone::Progress)), Effect::Release),
+        Event::PipelineSlept => and(and(stops(pipeline), progress(pipeline)), Effect::Release),
         Event::GroupReleased { node, generation } => {
             vec![Effect::ReleaseGroup { node: *node, generation: *generation }]
         }
         Event::PipelineFinished { ending } => vec![Effect::Report(Milestone::Finished(*ending)), Effect::Release],
     }
+}
+
+/// Something has changed. Of a pipeline that has ended, and goes on having ended, its end is told again: nothing else would
+/// tell the world that this was the last word.
+fn progress(pipeline: &Pipeline) -> Effect {
+    Effect::Report(pipeline.finished().map_or(Milestone::Progress, |(ending, _)| Milestone::Finished(ending)))
 }
 
 fn and(mut orders: Vec<Effect>, last: Effect) -> Vec<Effect> {

@@ -276,6 +276,12 @@ impl Pipeline {
         Some((group, self.generation(group)))
     }
 
+    /// Returns which of its group's containers a live attempt runs in. After a reset this is not the one in which its leaf runs
+    /// next.
+    pub fn container_of(&self, fence: Fence) -> Option<(NodeIndex, u32)> {
+        self.live.get(&fence)?.container
+    }
+
     /// Returns the workers in whose containers groups still have something: they must not be given up.
     pub fn group_workers(&self) -> impl Iterator<Item = ((NodeIndex, u32), &WorkerId)> {
         self.containers.iter().flat_map(|(container, crew)| crew.workers.iter().map(|worker| (*container, worker)))

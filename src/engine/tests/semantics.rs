@@ -8,7 +8,7 @@ use super::harness::{Run, Tree};
 use crate::{
     engine::{effects, waits_for},
     model::{
-        Actor, Callback, Command, Edit, Effect, Ending, Event, Fence, Hold, KillReason, NodeIndex, On, Outcome,
+        Actor, Callback, Command, Edit, Effect, Ending, Event, Fence, Hold, KillReason, Milestone, NodeIndex, On, Outcome,
         Rejected, Remedy, Reuse, Settings, State,
     },
 };
@@ -451,4 +451,15 @@ fn every_attempt_says_who_asked_for_it() {
     let attempts = &run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts;
     let asked: Vec<_> = attempts.iter().map(|at| (at.fence, run.pipeline.asked_by(at).clone())).collect();
     assert_eq!(asked, [(Fence(1), Actor::Forge { login: "kim".into() }), (Fence(2), Actor::Server)]);
+}
+
+#[test]
+fn what_changes_about_a_pipeline_that_has_ended_tells_its_end_again() {
+    let mut run = Run::new(&Tree::Parallel(vec![Tree::Leaf; 2]));
+    run.run("/0", 0);
+    run.run("/1", 0);
+    let events = run.put(Command::Skip { node: run.node("/0") }).unwrap();
+    assert_eq!(run.ending(), Some(Ending::Done));
+    let orders = effects(&run.pipeline, &events[0]);
+    assert_eq!(orders, [Effect::Report(Milestone::Finished(Ending::Done))], "or the world would take it for going on");
 }
