@@ -324,8 +324,8 @@ impl Live {
             if self.shared.pipeline_of(&attempt.worker).is_none() {
                 continue;
             }
-            let queue = start::queue(&self.shared.options, &self.pipeline, node);
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
+            let queue = start::queue_in(&self.shared.options, &self.pipeline, node, self.pipeline.container_of(fence));
             let started = attempt.started_at.is_some();
             self.shared.tell_pool(pool::Message::Adopt { worker: worker.clone(), queue, node, fence, started }).await;
             self.act(Effect::Start { node, fence, worker: worker.clone() }).await;
@@ -338,7 +338,7 @@ impl Live {
 
     /// After a start of the server: everything else that the state says must be under way is ordered again.
     async fn resume(&self) {
-        for (worker, queue) in recovery::idle_groups(&self.shared, &self.pipeline) {
+        for (worker, queue) in recovery::idle_groups(&self.shared.options, &self.pipeline) {
             recovery::expect(&self.shared, &self.id, &worker);
             self.shared.tell_pool(pool::Message::AdoptIdle { worker, queue }).await;
         }

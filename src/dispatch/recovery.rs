@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::oneshot;
 
-use super::{error::Error, intake, live, pool, pool::Queue, shared::Shared, start};
+use super::{error::Error, intake, live, options::Options, pool, pool::Queue, shared::Shared, start};
 use crate::{
     engine::Pipeline,
     model::{Fence, NodeIndex, PipelineId, WorkerId},
@@ -134,12 +134,12 @@ pub(super) fn expect(shared: &Arc<Shared>, pipeline: &PipelineId, worker: &Worke
 }
 
 /// Returns the containers that groups have to themselves and in which nothing runs at the moment, with their queues.
-pub(super) fn idle_groups(shared: &Shared, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
+pub(super) fn idle_groups(options: &Options, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
     let is_busy = |worker: &WorkerId| pipeline.live_attempts().any(|(_, attempt)| attempt.worker == *worker);
     let idle = pipeline.group_workers().filter(|(_, worker)| !is_busy(worker));
-    let with_queue = |((group, _), worker): (_, &WorkerId)| {
-        let leaf = ran(pipeline, group, worker)?;
-        Some((worker.clone(), start::queue(&shared.options, pipeline, leaf)))
+    let with_queue = |(container, worker): ((NodeIndex, u32), &WorkerId)| {
+        let leaf = ran(pipeline, container.0, worker)?;
+        Some((worker.clone(), start::queue_in(options, pipeline, leaf, Some(container))))
     };
     idle.filter_map(with_queue).collect()
 }

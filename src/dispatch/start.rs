@@ -38,6 +38,18 @@ fn isolation(pipeline: &Pipeline, node: NodeIndex) -> Isolation {
     if pipeline.group_container(node).is_some() { Isolation::Shared } else { pipeline.definition().isolation(node) }
 }
 
+/// Returns the queue whose leaves run in this container: one that a reset may have left behind, and that must get none of the
+/// leaves that wait now.
+pub(super) fn queue_in(
+    options: &Options,
+    pipeline: &Pipeline,
+    node: NodeIndex,
+    container: Option<(NodeIndex, u32)>,
+) -> Queue {
+    let queue = queue(options, pipeline, node);
+    if queue.group == container { queue } else { Arc::new(QueueKey { group: container, ..(*queue).clone() }) }
+}
+
 /// Says, for people, why this leaf may not run here; nothing when it may.
 pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let (tree, launch) = (pipeline.definition(), pipeline.launch());
