@@ -22,6 +22,19 @@ type Completion = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Gets the open transaction, or why there is none.
 type Job = Box<dyn FnOnce(Result<&Connection, Error>) -> Completion + Send>;
 
+/// Opens a database that is nowhere but in memory, for tests that need no file and no threads.
+///
+/// # Errors
+/// [`Error::Failed`] when SQLite refuses.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Result<Connection, Error> {
+    let mut connection = Connection::open_in_memory()?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrations::migrate(&mut connection)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
 /// A handle to the store; cheap to clone. The writer ends when the last handle is gone and all that waits is committed.
 #[derive(Clone)]
 pub struct Store {

@@ -15,6 +15,8 @@ mod row;
 pub mod server;
 pub mod tokens;
 
+#[cfg(test)]
+pub(crate) use connection::in_memory;
 pub use connection::{Connection, Store};
 pub use error::Error;
 pub use migrations::SCHEMA;

@@ -7,4 +7,7 @@ mod key;
 mod post;
 mod session;
 
+#[cfg(test)]
+pub(super) use post::Post;
+
 pub use handle::{Error, Hub, Incoming, Options, Report};

@@ -24,19 +24,19 @@ struct Orders {
 
 /// Orders and leases of one worker.
 #[derive(Default)]
-pub(super) struct Post {
+pub(in crate::dispatch) struct Post {
     orders: Mutex<Orders>,
     /// Wakes the connection when there is something to send.
     pub(super) changed: Notify,
 }
 
 impl Post {
-    pub(super) fn lease(&self, fence: Fence) {
+    pub(in crate::dispatch) fn lease(&self, fence: Fence) {
         self.orders().leases.entry(fence).or_insert(false);
     }
 
     /// Keeps an order until it is confirmed.
-    pub(super) fn order(&self, order: ToWorker) {
+    pub(in crate::dispatch) fn order(&self, order: ToWorker) {
         let mut orders = self.orders();
         match &order {
             ToWorker::Start(start) => {
@@ -65,7 +65,7 @@ impl Post {
     }
 
     /// Takes note of what confirms an order; says no when the worker may not speak of this attempt.
-    pub(super) fn confirm(&self, message: &Message) -> bool {
+    pub(in crate::dispatch) fn confirm(&self, message: &Message) -> bool {
         let mut orders = self.orders();
         let (fence, ended) = match message {
             Message::Output { fence, .. } => return orders.leases.contains_key(fence),
@@ -84,14 +84,14 @@ impl Post {
     }
 
     /// Begins a new connection: everything without confirmation will be said again.
-    pub(super) fn begin(&self) {
+    pub(in crate::dispatch) fn begin(&self) {
         for (_, sent) in &mut self.orders().open {
             *sent = false;
         }
     }
 
     /// Takes what is to be sent on this connection.
-    pub(super) fn take(&self) -> Vec<ToWorker> {
+    pub(in crate::dispatch) fn take(&self) -> Vec<ToWorker> {
         let mut orders = self.orders();
         let unsent = orders.open.iter_mut().filter(|(_, sent)| !sent);
         unsent
@@ -103,12 +103,12 @@ impl Post {
     }
 
     /// Returns the highest number that is safe.
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(in crate::dispatch) fn acknowledged(&self) -> u64 {
         self.orders().acknowledged
     }
 
     /// Notes that everything up to a number is safe.
-    pub(super) fn acknowledge(&self, seq: u64) {
+    pub(in crate::dispatch) fn acknowledge(&self, seq: u64) {
         let mut orders = self.orders();
         orders.acknowledged = orders.acknowledged.max(seq);
     }

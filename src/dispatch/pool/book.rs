@@ -85,7 +85,7 @@ pub(in crate::dispatch) struct Book {
     /// Groups whose container is gone for good, and what is known of that.
     pub(super) lost_groups: HashMap<Queue, String>,
     /// Pipelines that have ended and whose workers are leaving; with those whose release is under way.
-    releasing: HashMap<PipelineId, bool>,
+    releasing: BTreeMap<PipelineId, bool>,
     /// How often a leaf lost its worker before it began.
     losses: HashMap<(PipelineId, NodeIndex), u32>,
     /// Whether nothing is started, since the runtime does not answer.
@@ -106,7 +106,7 @@ impl Book {
             queues: Queues::default(),
             tempos: HashMap::new(),
             lost_groups: HashMap::new(),
-            releasing: HashMap::new(),
+            releasing: BTreeMap::new(),
             losses: HashMap::new(),
             is_resting: false,
             is_disk_short: false,

@@ -21,6 +21,13 @@ mod works;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use book::{Book, End, Lots, Wish};
+#[cfg(test)]
+pub(super) use workers::Gone;
+#[cfg(test)]
+pub(super) use works::stop_deadline;
+
 pub use budget::{Amounts, Budget};
 pub(super) use chores::refuse;
 pub(super) use leave::give_up;

@@ -227,7 +227,7 @@ impl Book {
 }
 
 /// Longest time an attempt that is to be stopped may take, beyond what its processes get.
-pub(super) fn stop_deadline(now: Timestamp, grace: Duration) -> Timestamp {
+pub(in crate::dispatch) fn stop_deadline(now: Timestamp, grace: Duration) -> Timestamp {
     /// For the worker's report to arrive.
     const MARGIN: Duration = Duration::from_secs(20);
     now + grace + MARGIN
