@@ -29,6 +29,8 @@ mod registry;
 mod reports;
 mod retention;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod start;
 pub mod view;
 mod waiting;
