@@ -82,6 +82,8 @@ pub(in crate::dispatch) struct Book {
     pub(super) queues: Queues,
     /// Of every queue that ever was, until its pipeline is released.
     pub(super) tempos: HashMap<Queue, Tempo>,
+    /// What a worker takes to come up, by the latest; nothing before the first has.
+    pub(super) start_cost: Option<Duration>,
     /// Groups whose container is gone for good, and what is known of that.
     pub(super) lost_groups: HashMap<Queue, String>,
     /// Pipelines that have ended and whose workers are leaving; with those whose release is under way.
@@ -105,6 +107,7 @@ impl Book {
             workers: BTreeMap::new(),
             queues: Queues::default(),
             tempos: HashMap::new(),
+            start_cost: None,
             lost_groups: HashMap::new(),
             releasing: BTreeMap::new(),
             losses: HashMap::new(),

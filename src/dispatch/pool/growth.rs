@@ -149,8 +149,8 @@ impl Book {
         if ready == 0 {
             return FIRST_WORKERS.saturating_sub(starting);
         }
-        let waiting = self.queues.length(queue);
-        let wants_more = self.tempos.get(queue).is_some_and(|tempo| tempo.wants_more(waiting, ready, now));
+        let (waiting, cost) = (self.queues.length(queue), self.start_cost.unwrap_or_default());
+        let wants_more = self.tempos.get(queue).is_some_and(|tempo| tempo.wants_more(waiting, ready, cost, now));
         if wants_more { ready.saturating_sub(starting) } else { 0 }
     }
 

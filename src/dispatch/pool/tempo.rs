@@ -13,11 +13,9 @@ const AHEAD: Duration = Duration::from_millis(10);
 /// How many leaves a worker is given ahead at most.
 const MOST_AHEAD: u32 = 8;
 
-/// How long a queue may stand still before more workers are started. About what a container takes to start.
-const STANDSTILL: Duration = Duration::from_millis(500);
-
-/// Work for so long is worth another container, even if it goes on steadily.
-const WORTH: Duration = Duration::from_secs(2);
+/// What a container takes to start on a machine with nothing else to do. The busier the machine, the longer: short leaves
+/// take longer there as well, and are short all the same.
+const LEAST_COST: Duration = Duration::from_millis(500);
 
 /// The course of one queue.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +33,7 @@ impl Tempo {
 
     /// A leaf took so long.
     pub(super) fn took(&mut self, time: Duration, now: Timestamp) {
-        self.mean = Some(self.mean.map_or(time, |mean| (mean * 3 + time) / 4));
+        self.mean = Some(follow(self.mean, time));
         self.moved_at = now;
     }
 
@@ -51,14 +49,21 @@ impl Tempo {
         usize::try_from(leaves).unwrap_or(usize::MAX).clamp(1, MOST_AHEAD as usize)
     }
 
-    /// Says whether more workers would help: nothing has moved for a while, or what waits would take long.
-    pub(super) fn wants_more(&self, waiting: usize, workers: usize, now: Timestamp) -> bool {
-        if passed(self.moved_at, STANDSTILL, now) {
+    /// Says whether more workers would help, each of which takes `cost` to start: nothing has moved for so long, or what
+    /// waits would take much longer and is not short.
+    pub(super) fn wants_more(&self, waiting: usize, workers: usize, cost: Duration, now: Timestamp) -> bool {
+        let cost = cost.max(LEAST_COST);
+        if passed(self.moved_at, cost, now) {
             return true;
         }
         let left = |mean: Duration| mean.saturating_mul(u32::try_from(waiting / workers.max(1)).unwrap_or(u32::MAX));
-        self.mean.is_some_and(|mean| mean >= SHORT && left(mean) >= WORTH)
+        self.mean.is_some_and(|mean| mean >= cost / 4 && left(mean) >= cost * 4)
     }
+}
+
+/// Returns a mean in which the latest counts most.
+pub(super) fn follow(mean: Option<Duration>, latest: Duration) -> Duration {
+    mean.map_or(latest, |mean| (mean * 3 + latest) / 4)
 }
 
 /// Says whether so much time has passed. The clock may jump back; then nothing has.
@@ -100,9 +105,14 @@ mod tests {
 
     #[test]
     fn more_workers_are_wanted_where_nothing_moves_or_much_is_left() {
-        assert!(!tempo(1).wants_more(1_000, 2, at(400)), "short leaves go by");
-        assert!(tempo(1).wants_more(1_000, 2, at(500)), "nothing has moved");
-        assert!(tempo(200).wants_more(20, 2, at(100)));
-        assert!(!tempo(200).wants_more(4, 2, at(100)), "they are soon done");
+        let cost = Duration::from_millis(300);
+        assert!(!tempo(1).wants_more(1_000, 2, cost, at(400)), "short leaves go by");
+        assert!(tempo(1).wants_more(1_000, 2, cost, at(500)), "nothing has moved");
+        assert!(tempo(200).wants_more(20, 2, cost, at(100)));
+        assert!(!tempo(200).wants_more(4, 2, cost, at(100)), "they are soon done");
+        assert!(
+            !tempo(200).wants_more(20, 2, Duration::from_secs(2), at(600)),
+            "they are short for a machine this busy"
+        );
     }
 }

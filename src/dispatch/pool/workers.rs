@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     book::{Book, End, Wish},
     queue::Queue,
-    tempo::passed,
+    tempo::{between, follow, passed},
     worker::{Phase, Step, Work, Worker},
 };
 use crate::{
@@ -30,8 +30,11 @@ impl Book {
     /// A worker has a connection.
     pub(in crate::dispatch) fn connected(&mut self, id: &WorkerId, now: Timestamp) {
         let Some(worker) = self.workers.get_mut(id) else { return };
-        worker.silent_since = None;
+        let was_adopted = worker.silent_since.take().is_some();
         if worker.phase == Phase::Starting {
+            if !was_adopted {
+                self.start_cost = Some(follow(self.start_cost, between(worker.born_at, now)));
+            }
             worker.phase = Phase::Ready;
             worker.turned_at = now;
             if let Some(tempo) = self.tempos.get_mut(&worker.queue) {
