@@ -41,7 +41,7 @@ pub(super) enum Message {
     /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
     Adopt { reply: oneshot::Sender<()> },
     /// Tell the world again what else it must do.
-    Resume,
+    Resume { reply: oneshot::Sender<()> },
 }
 
 pub(super) struct Live {
@@ -130,7 +130,7 @@ impl Live {
     async fn take(&mut self, batch: Vec<Message>) -> bool {
         let mut draft = Draft::default();
         let mut looks = Vec::new();
-        let (mut adopt, mut resume) = (None, false);
+        let (mut adopt, mut resume) = (None, None);
         for message in batch {
             match message {
                 Message::Ask { request, key, reply } => self.ask(request, key, reply, &mut draft).await,
@@ -138,7 +138,7 @@ impl Live {
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
                 Message::Adopt { reply } => adopt = Some(reply),
-                Message::Resume => resume = true,
+                Message::Resume { reply } => resume = Some(reply),
             }
         }
         if !draft.events.is_empty() && !self.commit(draft).await {
@@ -149,8 +149,9 @@ impl Live {
             // Whoever asked has gone away only when the server stops.
             reply.send(()).ok();
         }
-        if resume {
+        if let Some(reply) = resume {
             self.resume().await;
+            reply.send(()).ok();
         }
         for look in looks {
             self.show(look);

@@ -89,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>, backlog: Backlog) {
 
 async fn resume(shared: &Arc<Shared>, id: PipelineId, lost: Vec<Leased>) {
     if lost.is_empty() {
-        return tell(shared, &id, live::Message::Resume).await;
+        return restart(shared, &id).await;
     }
     // Removing their workers takes as long as the runtime takes; the others need not wait.
     let shared = Arc::clone(shared);
@@ -98,7 +98,7 @@ async fn resume(shared: &Arc<Shared>, id: PipelineId, lost: Vec<Leased>) {
             let evidence = "its worker was left behind when the server was restored from a back-up";
             pool::give_up(&shared, &id, &worker, fence, evidence.to_owned()).await;
         }
-        tell(&shared, &id, live::Message::Resume).await;
+        restart(&shared, &id).await;
     });
 }
 
@@ -107,6 +107,13 @@ async fn adopt(shared: &Arc<Shared>, id: &PipelineId) {
     tell(shared, id, live::Message::Adopt { reply }).await;
     // Without an answer the pipeline cannot be loaded, and that was said.
     adopted.await.ok();
+}
+
+/// Nobody may look for leftovers before every pipeline has said which containers its groups keep.
+async fn restart(shared: &Arc<Shared>, id: &PipelineId) {
+    let (reply, resumed) = oneshot::channel();
+    tell(shared, id, live::Message::Resume { reply }).await;
+    resumed.await.ok();
 }
 
 async fn tell(shared: &Arc<Shared>, id: &PipelineId, message: live::Message) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use crate::{
     clock,
@@ -71,7 +72,8 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
             shared.feed.publish(&id, &events);
             let sender = shared.registry.insert(shared, pipeline).await;
             // A closed door means that the server stops; recovery goes on from what is committed.
-            drop(sender.send(live::Message::Resume).await);
+            let (reply, _) = oneshot::channel();
+            drop(sender.send(live::Message::Resume { reply }).await);
         }
     }
     shared.outbox_changed.notify_one();
