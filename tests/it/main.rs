@@ -19,6 +19,7 @@ mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;
+mod queues;
 mod retention;
 mod semantics;
 mod together;
