@@ -79,7 +79,9 @@ impl Server {
                 let is_kept = !world.chaos.hinders(&mut world.luck);
                 let length = u64::try_from(data.len()).unwrap();
                 if is_kept && !world.disk.keep(fence, offset, length) {
-                    world.judge.condemn("logs", format!("attempt {fence} goes on at {offset} after a piece that is lost"));
+                    world
+                        .judge
+                        .condemn("logs", format!("attempt {fence} goes on at {offset} after a piece that is lost"));
                 }
                 self.confirm(world, id, line, seq, is_kept);
             }

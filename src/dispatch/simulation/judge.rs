@@ -104,7 +104,8 @@ impl Judge {
         if made_for.group.is_some() {
             let crew = self.crews.entry(made_for.clone()).or_insert_with(|| worker.clone());
             if crew != worker {
-                let words = format!("{:?} of {} was served by {crew} and now by {worker}", made_for.group, made_for.pipeline);
+                let words =
+                    format!("{:?} of {} was served by {crew} and now by {worker}", made_for.group, made_for.pipeline);
                 self.condemn("groups", words);
             }
         }
@@ -160,7 +161,8 @@ impl World {
     }
 
     pub(super) fn is_all_done(&self, server: &Server) -> bool {
-        let is_quiet = server.pipelines.values().all(|at| at.finished().is_some() && at.live_attempts().next().is_none());
+        let is_quiet =
+            server.pipelines.values().all(|at| at.finished().is_some() && at.live_attempts().next().is_none());
         is_quiet
             && self.outside.deliveries.iter().all(|delivery| delivery.is_taken)
             && self.runtime.containers.is_empty()
@@ -177,7 +179,8 @@ impl World {
     pub(super) fn what_is_left(&self, server: &Server) -> String {
         let mut words = Vec::new();
         for (id, pipeline) in server.pipelines.iter().filter(|(_, pipeline)| pipeline.finished().is_none()) {
-            let live: Vec<_> = pipeline.live_attempts().map(|(node, at)| (node.0, at.fence.0, at.worker.clone())).collect();
+            let live: Vec<_> =
+                pipeline.live_attempts().map(|(node, at)| (node.0, at.fence.0, at.worker.clone())).collect();
             words.push(format!("{id} has not ended: queued {:?}, live {live:?}", pipeline.queued_leaves()));
         }
         words.extend(self.runtime.containers.values().map(|worker| format!("a container is left: {worker:?}")));
@@ -215,8 +218,12 @@ impl Judge {
     /// As many run below a node as its limit allows.
     fn judge_limits(&mut self, id: &PipelineId, pipeline: &crate::engine::Pipeline) {
         let tree = pipeline.definition();
-        let mine: Vec<NodeIndex> =
-            self.running.values().filter(|(of, node)| of == id && tree.contains(*node)).map(|(_, node)| *node).collect();
+        let mine: Vec<NodeIndex> = self
+            .running
+            .values()
+            .filter(|(of, node)| of == id && tree.contains(*node))
+            .map(|(_, node)| *node)
+            .collect();
         for group in tree.indices() {
             let Some(limit) = tree.node(group).settings.max_concurrent else { continue };
             let below = mine.iter().filter(|node| tree.lineage(**node).any(|above| above == group)).count();

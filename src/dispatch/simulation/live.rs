@@ -14,8 +14,8 @@ use crate::{
     },
     engine::{self, Pipeline},
     model::{
-        Actor, Command, Effect, Event, Fence, Isolation, KillReason, Milestone, NodeIndex, Outcome, PipelineId, Recorded,
-        WorkerId,
+        Actor, Command, Effect, Event, Fence, Isolation, KillReason, Milestone, NodeIndex, Outcome, PipelineId,
+        Recorded, WorkerId,
     },
     store::{outbox, pipelines},
     worker::protocol::Start,
@@ -32,15 +32,32 @@ pub(super) enum Letter {
 pub(super) enum Reply {
     Nobody,
     /// A worker, for its report to be safe; then the pool is told.
-    Report { worker: WorkerId, line: u64, seq: u64, then: pool::Message },
+    Report {
+        worker: WorkerId,
+        line: u64,
+        seq: u64,
+        then: pool::Message,
+    },
     /// A worker that has given an attempt back.
-    Returned { worker: WorkerId, line: u64, seq: u64, fence: Fence },
+    Returned {
+        worker: WorkerId,
+        line: u64,
+        seq: u64,
+        fence: Fence,
+    },
     /// Somebody who tries to give an attempt back, or else to end it.
-    GivenBack { fence: Fence, outcome: Outcome, next: Next },
+    GivenBack {
+        fence: Fence,
+        outcome: Outcome,
+        next: Next,
+    },
     /// Somebody who records the end of an attempt and then goes on.
     Settled(Next),
     /// Somebody who says that a leaf cannot run.
-    CannotRun { node: NodeIndex, message: String },
+    CannotRun {
+        node: NodeIndex,
+        message: String,
+    },
 }
 
 /// What is done when the answer is there, and what when there is none.
@@ -133,8 +150,8 @@ impl Server {
     ) {
         for lease in leases {
             let Lease { node, fence, worker } = lease.clone();
-            let belongs = pipeline.definition().contains(node)
-                && start::queue(&world.outside.options, pipeline, node) == *queue;
+            let belongs =
+                pipeline.definition().contains(node) && start::queue(&world.outside.options, pipeline, node) == *queue;
             let asked = Command::Lease { node, fence, worker: worker.clone() }.by(Actor::Server);
             let events = belongs.then(|| engine::execute(pipeline, world.clock(), &asked).ok()).flatten();
             if let Some(events) = events {
@@ -292,7 +309,9 @@ impl Server {
                 self.post(world, id, Letter::ask(end, Actor::Server, Reply::Settled(next)));
             }
             Reply::GivenBack { next, .. } | Reply::Settled(next) => self.soon(world, MILLISECOND, *next.rest),
-            Reply::CannotRun { node, message } if !is_safe => self.soon(world, SECOND, Chore::CannotRun(id.clone(), node, message)),
+            Reply::CannotRun { node, message } if !is_safe => {
+                self.soon(world, SECOND, Chore::CannotRun(id.clone(), node, message))
+            }
             Reply::CannotRun { .. } => {}
         }
     }

@@ -18,14 +18,12 @@ use super::{
 };
 use crate::{
     dispatch::{
-        Options, answer, feedback,
+        Options, Reserve, Retention, answer, feedback,
         pool::{Amounts, Budget},
     },
     engine,
     layout::Layout,
-    model::{
-        Actor, Effect, Hold, Launch, Milestone, PipelineId, Repository, Trigger, TriggerKind, Trust,
-    },
+    model::{Actor, Effect, Hold, Launch, Milestone, PipelineId, Repository, Trigger, TriggerKind, Trust},
     store::{
         inbox::{self, NewDelivery, Verdict},
         outbox::{self, Claimed, Sent},
@@ -50,6 +48,9 @@ pub(super) struct Outside {
     pub(super) statuses: BTreeMap<String, String>,
 }
 
+/// Longer than anything that is played here.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
 impl Outside {
     pub(super) fn draw(luck: &mut Luck) -> Self {
         let cpu = if luck.happens(500) { 2.0 } else { 4.0 };
@@ -61,10 +62,13 @@ impl Outside {
             git_url: "https://github.com".into(),
             forge_token: None,
             budget: Budget { whole, largest: whole, workers: 6 },
+            pristine: false,
             privileged_repositories: Vec::new(),
             idle_timeout: Duration::from_secs(2),
             default_image: "busybox".into(),
             slack_channel: None,
+            retention: Retention { logs: LONG, data: LONG, sleeping: LONG, mirrors: LONG },
+            reserve: Reserve::Bytes(0),
         };
         let deliveries = (0..luck.between(1, 2))
             .map(|_| Delivery {

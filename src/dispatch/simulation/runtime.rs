@@ -52,7 +52,9 @@ impl World {
 
     /// Ends a worker's process and everything it runs.
     pub(super) fn end_container(&mut self, id: &WorkerId, life: Life) {
-        let Some(worker) = self.runtime.containers.get_mut(id).filter(|worker| worker.life == Life::Runs) else { return };
+        let Some(worker) = self.runtime.containers.get_mut(id).filter(|worker| worker.life == Life::Runs) else {
+            return;
+        };
         worker.life = life;
         let (line, node) = (worker.line.take(), worker.node.take());
         if let Some(node) = node {

@@ -41,7 +41,10 @@ fn search(seeds: Range<u64>, sabotage: Option<Sabotage>) -> BTreeMap<&'static st
 }
 
 /// The seeds to run: others than usual where `CONDUCTO_SEEDS` says so, as `first..end`.
-#[expect(clippy::disallowed_methods, reason = "`make soak`, and whoever looks at one seed, have no other way to say which")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`make soak`, and whoever looks at one seed, have no other way to say which"
+)]
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("CONDUCTO_SEEDS") else { return 0..SEEDS };
     let (first, end) = text.split_once("..").unwrap();

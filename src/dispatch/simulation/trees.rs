@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::luck::Luck;
 use crate::model::{
-    Callback, Definition, Exec, Isolation, NodeDefinition, NodeIndex, NodeKind, NodeSettings, On, Remedy, Reuse, Settings,
+    Callback, Definition, Exec, Isolation, NodeDefinition, NodeIndex, NodeKind, NodeSettings, On, Remedy, Reuse,
+    Settings,
 };
 
 /// An image that cannot be had.

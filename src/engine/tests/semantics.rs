@@ -8,8 +8,8 @@ use super::harness::{Run, Tree};
 use crate::{
     engine::{effects, waits_for},
     model::{
-        Actor, Callback, Command, Edit, Effect, Ending, Event, Fence, Hold, KillReason, Milestone, NodeIndex, On, Outcome,
-        Rejected, Remedy, Reuse, Settings, State,
+        Actor, Callback, Command, Edit, Effect, Ending, Event, Fence, Hold, KillReason, Milestone, NodeIndex, On,
+        Outcome, Rejected, Remedy, Reuse, Settings, State,
     },
 };
 
