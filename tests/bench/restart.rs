@@ -74,15 +74,15 @@ async fn count(server: &Server) -> anyhow::Result<(usize, u32)> {
     }
 }
 
-/// Ends what a server has left running, by the base directory in its environment.
+/// Ends what a server has left running, by the base directory in its environment or in its command line.
 struct Leftovers(String);
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            if String::from_utf8_lossy(&environment).contains(&self.0) {
+            let says = |file| fs::read(entry.path().join(file)).unwrap_or_default();
+            if [says("environ"), says("cmdline")].iter().any(|text| String::from_utf8_lossy(text).contains(&self.0)) {
                 // It may have ended meanwhile.
                 kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
             }
