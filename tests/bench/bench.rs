@@ -26,6 +26,7 @@ mod nodes;
 mod reference;
 mod restart;
 mod server;
+mod stream;
 mod table;
 mod world;
 
@@ -33,7 +34,8 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 8] = ["engine", "nodes", "processes", "api", "intake", "cold", "memory", "restart"];
+const GROUPS: [&str; 10] =
+    ["engine", "nodes", "processes", "pristine", "stream", "api", "intake", "cold", "memory", "restart"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -70,6 +72,16 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     if wants("processes") {
         let server = Server::start(&place, &world, "process", Some(1)).await?;
         keep(&mut rows, nodes::as_processes(&server, &world).await?)?;
+        server.stop().await?;
+    }
+    if wants("pristine") {
+        let server = Server::start(&place, &world, "docker", Some(1)).await?;
+        keep(&mut rows, vec![nodes::pristine(&server, &world).await?])?;
+        server.stop().await?;
+    }
+    if wants("stream") {
+        let server = Server::start(&place, &world, "docker", Some(1)).await?;
+        keep(&mut rows, vec![stream::row(&server, &world, &image).await?])?;
         server.stop().await?;
     }
     if wants("api") {

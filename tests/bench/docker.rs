@@ -47,6 +47,20 @@ impl Image {
         Ok(elapsed.as_secs_f64() * 1e3)
     }
 
+    /// Lets a container print so many bytes into a pipe; returns the seconds from the first of them to the last.
+    pub(crate) async fn print(&self, bytes: u64) -> anyhow::Result<f64> {
+        let count = bytes.to_string();
+        let arguments = ["run", "--rm", Self::NAME, "head", "-c", &count, "/dev/zero"];
+        let mut child = Command::new("docker").args(arguments).stdout(Stdio::piped()).spawn()?;
+        let mut stdout = child.stdout.take().context("it has a standard output")?;
+        stdout.read_exact(&mut [0]).await?;
+        let begin = Instant::now();
+        let read = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await?;
+        let elapsed = begin.elapsed();
+        ensure!(read + 1 == bytes && child.wait().await?.success(), "the container printed {read} bytes");
+        Ok(elapsed.as_secs_f64())
+    }
+
     /// Starts a container that waits for others to run something in it.
     pub(crate) async fn waiting(&self) -> anyhow::Result<Waiting> {
         let id = run(&["run", "-d", "--rm", Self::NAME, "sleep", "600"]).await?;

@@ -64,6 +64,18 @@ pub(crate) async fn as_processes(server: &Server, world: &World) -> anyhow::Resu
     Ok(vec![Row { name, unit: "ms", ours, reference, target: Target::Open, command }])
 }
 
+/// Measures what a layer for each node costs.
+pub(crate) async fn pristine(server: &Server, world: &World) -> anyhow::Result<Row> {
+    let (mut ours, mut reference) = (Vec::new(), Vec::new());
+    for _ in 0..PROCESS_ROUNDS {
+        ours.push(milliseconds_a_node(&server.run(&world.push_pristine()).await?.view)?);
+        reference.push(milliseconds_a_node(&server.run(&world.push_wide()).await?.view)?);
+    }
+    let (name, target) = ("pristine short node in a warm container", Target::TimesAtMost(2.0));
+    let command = "the same pipeline without `isolation = \"pristine\"`".to_owned();
+    Ok(Row { name, unit: "ms", ours, reference, target, command })
+}
+
 /// From the end of the first node to the end of the last: the way of the container to life is another row.
 fn milliseconds_a_node(view: &PipelineView) -> anyhow::Result<f64> {
     let attempts: Vec<&AttemptView> = view.nodes.iter().flat_map(|node| &node.attempts).collect();

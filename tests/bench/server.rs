@@ -85,7 +85,7 @@ impl Server {
         let base = TempDir::new_in(place.folder.path())?.keep();
         let slots = slots.map_or_else(|| "\"auto\"".to_owned(), |slots| slots.to_string());
         let settings = format!(
-            "listen = \"127.0.0.1:0\"\nbase_dir = \"{}\"\nexecutor = \"{executor}\"\n[containers]\nslots = {slots}\n\
+            "listen = \"127.0.0.1:0\"\nbase_dir = \"{}\"\nexecutor = \"{executor}\"\n[containers]\nslots = {slots}\npristine = true\n\
              [github]\nwebhook_secret = \"{SECRET}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"{}\"\n",
             base.display(),
             world.github.url(),

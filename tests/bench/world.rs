@@ -15,6 +15,9 @@ pub(crate) const TOKEN: &str = "right";
 /// What deliveries are signed with.
 pub(crate) const SECRET: &str = "a secret between the forge and the server";
 
+/// How many bytes the loud leaf prints.
+pub(crate) const LOUD: u64 = 1_000_000_000;
+
 /// How many leaves the wide pipeline has.
 pub(crate) const LEAVES: u32 = 2_000;
 
@@ -30,6 +33,8 @@ pub(crate) struct World {
     broad: Repository,
     single: Repository,
     long: Repository,
+    pristine: Repository,
+    loud: Repository,
     _folder: TempDir,
 }
 
@@ -61,9 +66,12 @@ impl World {
         };
         let mut long = "[\"/\"]\ntype = \"parallel\"\n".to_owned();
         long.extend((1..=LONG_LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"exec sleep 900\"\n")));
+        let pristine = leaves.replace("[\"/\"]\n", "[\"/\"]\nisolation = \"pristine\"\n");
+        let loud = single.replace("echo first", &format!("head -c {LOUD} /dev/zero"));
         let (wide, single) = (repository(1, "wide", &leaves)?, repository(2, "single", &single)?);
         let (long, broad) = (repository(3, "long", &long)?, repository(4, "broad", &broad)?);
-        Ok(Self { github, git, wide, broad, single, long, _folder: folder })
+        let (pristine, loud) = (repository(5, "pristine", &pristine)?, repository(6, "loud", &loud)?);
+        Ok(Self { github, git, wide, broad, single, long, pristine, loud, _folder: folder })
     }
 
     /// Returns a push that starts a parallel node with all the leaves.
@@ -74,6 +82,16 @@ impl World {
     /// Returns a push that starts a parallel node with five times as many, of which the first fails once.
     pub(crate) fn push_broad(&self) -> Delivery {
         Delivery::sign(SECRET, "push", &fresh_push(&self.broad))
+    }
+
+    /// Returns the first with a throw-away layer for each of the leaves.
+    pub(crate) fn push_pristine(&self) -> Delivery {
+        Delivery::sign(SECRET, "push", &fresh_push(&self.pristine))
+    }
+
+    /// Returns a push that starts one leaf which prints much.
+    pub(crate) fn push_loud(&self) -> Delivery {
+        Delivery::sign(SECRET, "push", &fresh_push(&self.loud))
     }
 
     /// Returns a push that starts one leaf.

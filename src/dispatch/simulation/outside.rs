@@ -62,7 +62,7 @@ impl Outside {
             git_url: "https://github.com".into(),
             forge_token: None,
             budget: Budget { whole, largest: whole, workers: 6 },
-            pristine: false,
+            pristine: true,
             privileged_repositories: Vec::new(),
             idle_timeout: Duration::from_secs(2),
             default_image: "busybox".into(),
