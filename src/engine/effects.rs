@@ -19,7 +19,7 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
         | Event::AttemptFinished { .. }
         | Event::NodeCannotRun { .. }
         | Event::FailureStood { .. }
-        | Event::TreeGrown { .. } => vec![progress(pipeline)],
+        | Event::TreeGrown { .. } => vec![report(pipeline, Milestone::Progress)],
         Event::DeadlinePassed { node } if pipeline.definition().is_exec(*node) => pipeline
             .current_attempt(*node)
             .map(|attempt| Effect::Destroy {
@@ -30,15 +30,15 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
             .into_iter()
             .collect(),
         Event::DeadlinePassed { .. } | Event::KillRequested { .. } | Event::CancelRequested => stops(pipeline),
-        Event::NodeReset { .. } | Event::NodeRetried { .. } => and(stops(pipeline), Effect::Report(Milestone::Begun)),
+        Event::NodeReset { .. } | Event::NodeRetried { .. } => and(stops(pipeline), report(pipeline, Milestone::Begun)),
         Event::NodeSkipped { .. } | Event::NodeUnskipped { .. } | Event::ErrorsSkipped { .. } => {
-            and(stops(pipeline), progress(pipeline))
+            and(stops(pipeline), report(pipeline, Milestone::Progress))
         }
         Event::NodeEdited { node, .. } => moves(pipeline, *node),
         Event::PipelineCreated { .. } | Event::RunRequested | Event::PipelineWoken => {
-            vec![Effect::Report(Milestone::Begun)]
+            vec![report(pipeline, Milestone::Begun)]
         }
-        Event::PipelineSlept => and(and(stops(pipeline), progress(pipeline)), Effect::Release),
+        Event::PipelineSlept => and(and(stops(pipeline), report(pipeline, Milestone::Progress)), Effect::Release),
         Event::GroupReleased { node, generation } => {
             vec![Effect::ReleaseGroup { node: *node, generation: *generation }]
         }
@@ -46,10 +46,10 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
     }
 }
 
-/// Something has changed. Of a pipeline that has ended, and goes on having ended, its end is told again: nothing else would
+/// Something is to be told. Of a pipeline that has ended, and goes on having ended, its end is told again: nothing else would
 /// tell the world that this was the last word.
-fn progress(pipeline: &Pipeline) -> Effect {
-    Effect::Report(pipeline.finished().map_or(Milestone::Progress, |(ending, _)| Milestone::Finished(ending)))
+fn report(pipeline: &Pipeline, milestone: Milestone) -> Effect {
+    Effect::Report(pipeline.finished().map_or(milestone, |(ending, _)| Milestone::Finished(ending)))
 }
 
 fn and(mut orders: Vec<Effect>, last: Effect) -> Vec<Effect> {
