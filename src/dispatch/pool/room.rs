@@ -50,6 +50,8 @@ pub(in crate::dispatch) enum Message {
     Stop { pipeline: PipelineId, worker: WorkerId, fence: Fence, reason: KillReason },
     /// End an attempt by ending its worker.
     Destroy { pipeline: PipelineId, worker: WorkerId, fence: Fence, reason: KillReason },
+    /// The worker's container runs.
+    Launched { worker: WorkerId },
     /// The worker's container could not be had.
     StartFailed { worker: WorkerId, error: executor::Error },
     /// The worker has a connection.
@@ -76,8 +78,8 @@ pub(in crate::dispatch) enum Message {
     Released { pipeline: PipelineId },
     /// After a start of the server: this worker had this leaf.
     Adopt { worker: WorkerId, queue: Queue, node: NodeIndex, fence: Fence, started: bool },
-    /// After a start of the server: this worker is the container of a group and has nothing to do at the moment.
-    AdoptIdle { worker: WorkerId, queue: Queue },
+    /// After a start of the server: this worker is the container of a group, and something has run in it.
+    AdoptGroup { worker: WorkerId, queue: Queue },
 }
 
 /// Runs until the server stops.
@@ -138,6 +140,7 @@ impl Room {
                 book.stop(&pipeline, &worker, fence, reason, by);
             }
             Message::Destroy { pipeline, worker, fence, reason } => book.destroy(&pipeline, &worker, fence, reason),
+            Message::Launched { worker } => book.launched(&worker, now),
             Message::StartFailed { worker, error } => self.start_failed(&worker, &error),
             Message::Connected { worker } => book.connected(&worker, now),
             Message::Disconnected { worker } => book.disconnected(&worker, now),
@@ -153,7 +156,7 @@ impl Room {
             Message::Adopt { worker, queue, node, fence, started } => {
                 book.adopt(&worker, &queue, (node, fence, started), now);
             }
-            Message::AdoptIdle { worker, queue } => book.adopt_idle(&worker, &queue, now),
+            Message::AdoptGroup { worker, queue } => book.adopt_group(&worker, &queue, now),
         }
     }
 

@@ -27,13 +27,12 @@ pub(super) async fn start(shared: Arc<Shared>, queue: Queue, worker: WorkerId, s
         () = shared.stop.cancelled() => return,
     };
     drop(is_to_go);
-    if let Err(error) = started {
-        let notice = shared.logs().notice(&log, clock::now(), format!("conducto: {error}")).await;
-        if let Err(error) = notice {
-            tracing::warn!(error = %error, "a notice is lost");
-        }
-        shared.tell_pool(Message::StartFailed { worker, error }).await;
+    let Err(error) = started else { return shared.tell_pool(Message::Launched { worker }).await };
+    let notice = shared.logs().notice(&log, clock::now(), format!("conducto: {error}")).await;
+    if let Err(error) = notice {
+        tracing::warn!(error = %error, "a notice is lost");
     }
+    shared.tell_pool(Message::StartFailed { worker, error }).await;
 }
 
 async fn try_start(

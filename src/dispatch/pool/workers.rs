@@ -27,6 +27,13 @@ pub(in crate::dispatch) struct Gone {
 }
 
 impl Book {
+    /// A worker's container runs. From now on the runtime is asked about it until it dials: it may never come to that.
+    pub(in crate::dispatch) fn launched(&mut self, id: &WorkerId, now: Timestamp) {
+        if let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.phase == Phase::Starting) {
+            worker.silent_since.get_or_insert(now);
+        }
+    }
+
     /// A worker has a connection.
     pub(in crate::dispatch) fn connected(&mut self, id: &WorkerId, now: Timestamp) {
         let Some(worker) = self.workers.get_mut(id) else { return };
@@ -113,8 +120,8 @@ impl Book {
         }
     }
 
-    /// After a start of the server: a group's container that waits for the next leaf of the group.
-    pub(in crate::dispatch) fn adopt_idle(&mut self, id: &WorkerId, queue: &Queue, now: Timestamp) {
+    /// After a start of the server: a group's container in which something has run.
+    pub(in crate::dispatch) fn adopt_group(&mut self, id: &WorkerId, queue: &Queue, now: Timestamp) {
         self.adopted(id, queue, now).has_served = true;
     }
 

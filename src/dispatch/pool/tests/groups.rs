@@ -86,7 +86,7 @@ fn a_group_that_lost_its_container_does_not_silently_get_another() {
 fn a_group_keeps_its_container_over_a_restart() {
     let mut desk = Desk::new(8.0);
     let worker = crate::model::WorkerId::from_random([9; 6]);
-    desk.book.adopt_idle(&worker, &group_of('a', 0), desk.now);
+    desk.book.adopt_group(&worker, &group_of('a', 0), desk.now);
     desk.offer(&group_of('a', 0), 3..4);
     assert_eq!(desk.go_on(), [], "it has not dialled yet");
     desk.book.connected(&worker, desk.now);
