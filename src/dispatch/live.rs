@@ -339,9 +339,11 @@ impl Live {
 
     /// After a start of the server: everything else that the state says must be under way is ordered again.
     async fn resume(&self) {
-        for (worker, queue) in recovery::idle_groups(&self.shared.options, &self.pipeline) {
-            recovery::expect(&self.shared, &self.id, &worker);
-            self.shared.tell_pool(pool::Message::AdoptIdle { worker, queue }).await;
+        for (worker, queue) in recovery::kept_groups(&self.shared.options, &self.pipeline) {
+            if self.shared.pipeline_of(&worker).is_none() {
+                recovery::expect(&self.shared, &self.id, &worker);
+            }
+            self.shared.tell_pool(pool::Message::AdoptGroup { worker, queue }).await;
         }
         for node in self.pipeline.queued_leaves() {
             self.act(Effect::Offer { node }).await;

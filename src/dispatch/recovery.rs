@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{error::Error, intake, live, options::Options, pool, pool::Queue, shared::Shared, start};
 use crate::{
-    engine::Pipeline,
+    engine::{Attempt, Pipeline},
     model::{Fence, NodeIndex, PipelineId, WorkerId},
     store::{
         outbox,
@@ -140,22 +140,22 @@ pub(super) fn expect(shared: &Arc<Shared>, pipeline: &PipelineId, worker: &Worke
     true
 }
 
-/// Returns the containers that groups have to themselves and in which nothing runs at the moment, with their queues.
-pub(super) fn idle_groups(options: &Options, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
-    let is_busy = |worker: &WorkerId| pipeline.live_attempts().any(|(_, attempt)| attempt.worker == *worker);
-    let idle = pipeline.group_workers().filter(|(_, worker)| !is_busy(worker));
+/// Returns the containers that groups have to themselves and in which something has run, with their queues: whatever becomes
+/// of them, none takes their place.
+pub(super) fn kept_groups(options: &Options, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
     let with_queue = |(container, worker): ((NodeIndex, u32), &WorkerId)| {
-        let leaf = ran(pipeline, container.0, worker)?;
+        let leaf = began_last(pipeline, container.0, worker)?;
         Some((worker.clone(), start::queue_in(options, pipeline, leaf, Some(container))))
     };
-    idle.filter_map(with_queue).collect()
+    pipeline.group_workers().filter_map(with_queue).collect()
 }
 
-/// Returns the leaf of a group that a worker ran last.
-fn ran(pipeline: &Pipeline, group: NodeIndex, worker: &WorkerId) -> Option<NodeIndex> {
+/// Returns the leaf of a group whose command a worker began last.
+fn began_last(pipeline: &Pipeline, group: NodeIndex, worker: &WorkerId) -> Option<NodeIndex> {
     let last = |node: &NodeIndex| {
         let attempts = pipeline.leaf(*node).map(|leaf| leaf.attempts.as_slice()).unwrap_or_default();
-        attempts.iter().rev().find(|attempt| attempt.worker == *worker).map(|attempt| attempt.fence)
+        let mine = |attempt: &&Attempt| attempt.worker == *worker && attempt.started_at.is_some();
+        attempts.iter().rev().find(mine).map(|attempt| attempt.fence)
     };
     let leaves = pipeline.definition().subtree(group);
     leaves.into_iter().filter_map(|node| Some((last(&node)?, node))).max().map(|(_, node)| node)
