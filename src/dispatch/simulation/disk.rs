@@ -71,6 +71,13 @@ impl Disk {
         (!events.is_empty()).then(|| engine::replay(&events).unwrap())
     }
 
+    /// Returns every pipeline there ever was.
+    pub(super) fn pipelines(&self) -> Vec<PipelineId> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM pipeline ORDER BY key").unwrap();
+        let ids = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        ids.map(|id| PipelineId::parse(&id.unwrap()).unwrap()).collect()
+    }
+
     /// Says whether an attempt is committed and has not ended.
     pub(super) fn is_live(&self, fence: Fence) -> bool {
         let sql = "SELECT count(*) FROM attempt WHERE fence = ?1 AND live = 1";

@@ -91,6 +91,11 @@ impl Letter {
 }
 
 impl Server {
+    /// Returns a pipeline, brought to life if it was not.
+    pub(super) fn find(&mut self, world: &World, id: &PipelineId) -> &Pipeline {
+        self.pipelines.entry(id.clone()).or_insert_with(|| world.disk.load(id).unwrap())
+    }
+
     /// Takes what a pipeline was told, all in one commit.
     pub(super) fn take_mail(&mut self, world: &mut World, id: &PipelineId) -> Result<(), Died> {
         let letters = self.mail.remove(id).unwrap_or_default();
@@ -253,13 +258,12 @@ impl Server {
         self.tell_pool(world, message);
     }
 
-    fn resume(&mut self, world: &mut World, id: &PipelineId) -> Result<(), Died> {
+    /// After a start: the pool gets to know who works at what.
+    pub(super) fn adopt(&mut self, world: &mut World, id: &PipelineId) {
         let pipeline = self.pipelines[id].clone();
-        let options = world.outside.options.clone();
         for (node, attempt) in pipeline.live_attempts() {
-            self.may_die(world)?;
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
-            let queue = start::queue_in(&options, &pipeline, node, pipeline.container_of(fence));
+            let queue = start::queue_in(&world.outside.options, &pipeline, node, pipeline.container_of(fence));
             let started = attempt.started_at.is_some();
             self.tell_pool(world, pool::Message::Adopt { worker: worker.clone(), queue, node, fence, started });
             self.act(world, id, Effect::Start { node, fence, worker: worker.clone() });
@@ -267,10 +271,18 @@ impl Server {
                 self.act(world, id, Effect::Stop { fence, worker, reason });
             }
         }
-        for (worker, queue) in recovery::idle_groups(&options, &pipeline) {
-            self.tell_pool(world, pool::Message::AdoptIdle { worker, queue });
+    }
+
+    fn resume(&mut self, world: &mut World, id: &PipelineId) -> Result<(), Died> {
+        let pipeline = self.pipelines[id].clone();
+        for (worker, queue) in recovery::kept_groups(&world.outside.options, &pipeline) {
+            if !self.roster.contains_key(&worker) {
+                self.expect(world, id, &worker);
+            }
+            self.tell_pool(world, pool::Message::AdoptGroup { worker, queue });
         }
         for node in pipeline.queued_leaves() {
+            self.may_die(world)?;
             self.act(world, id, Effect::Offer { node });
         }
         if pipeline.finished().is_some() && pipeline.live_attempts().next().is_none() {

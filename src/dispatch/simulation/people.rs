@@ -15,9 +15,8 @@ impl World {
         }
         self.put_in(200 * MILLISECOND, 8 * SECOND, Due::Person);
         let Some(server) = server else { return };
-        let ids: Vec<PipelineId> = server.pipelines.keys().cloned().collect();
-        let Some(id) = self.luck.pick(&ids) else { return };
-        let nodes: Vec<NodeIndex> = server.pipelines[&id].definition().indices().collect();
+        let Some(id) = self.luck.pick(&self.disk.pipelines()) else { return };
+        let nodes: Vec<NodeIndex> = server.find(self, &id).definition().indices().collect();
         let node = self.luck.pick(&nodes).unwrap_or(NodeIndex::ROOT);
         let command = self.wanted(node);
         self.note(|| format!("somebody asks {id} for {command:?}"));
@@ -45,6 +44,9 @@ impl World {
 
     /// When all is calm nothing is left asleep or held.
     pub(super) fn wake_sleepers(&mut self, server: &mut Server) {
+        for id in self.disk.pipelines() {
+            server.find(self, &id);
+        }
         let waiting: Vec<(PipelineId, Command)> = server
             .pipelines
             .iter()

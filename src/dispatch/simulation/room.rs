@@ -53,6 +53,7 @@ impl Server {
                 book.stop(&pipeline, &worker, fence, reason, by);
             }
             Message::Destroy { pipeline, worker, fence, reason } => book.destroy(&pipeline, &worker, fence, reason),
+            Message::Launched { worker } => book.launched(&worker, now),
             Message::StartFailed { worker, error } => book.start_failed(&worker, &error),
             Message::Connected { worker } => book.connected(&worker, now),
             Message::Disconnected { worker } => book.disconnected(&worker, now),
@@ -68,7 +69,7 @@ impl Server {
             Message::Adopt { worker, queue, node, fence, started } => {
                 book.adopt(&worker, &queue, (node, fence, started), now);
             }
-            Message::AdoptIdle { worker, queue } => book.adopt_idle(&worker, &queue, now),
+            Message::AdoptGroup { worker, queue } => book.adopt_group(&worker, &queue, now),
         }
     }
 
@@ -154,7 +155,7 @@ impl Server {
         }
         let message = "drawn".to_owned();
         let error = match started {
-            Started::Well => return,
+            Started::Well => return self.tell_pool(world, pool::Message::Launched { worker }),
             Started::NoImage => executor::Error::Image { image: String::new(), message },
             Started::Refused => executor::Error::Refused { message },
             Started::Unavailable => executor::Error::Unavailable { message },

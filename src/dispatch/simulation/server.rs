@@ -3,7 +3,7 @@
 //! Decisions are those of the product itself: the engine, the pool's book, the orders of the hub, the statements of the
 //! store. What stands here is only what the tasks between them do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use uuid::Uuid;
 
@@ -15,10 +15,7 @@ use super::{
     world::{Due, World},
 };
 use crate::{
-    dispatch::{
-        pool::{self, Book, End, Lease, Lots, Queue},
-        recovery,
-    },
+    dispatch::pool::{self, Book, End, Lease, Lots, Queue},
     engine::Pipeline,
     model::{Fence, NodeIndex, PipelineId, WorkerId},
     store::{Connection, Error, outbox, pipelines, server},
@@ -131,31 +128,32 @@ impl Server {
         server.recover(world);
         server.soon(world, 0, Chore::Tick);
         server.soon(world, 0, Chore::Deadlines);
-        server.soon(world, 0, Chore::Sweep);
+        server.soon(world, 20 * MILLISECOND, Chore::Sweep);
         server.soon(world, 0, Chore::Intake);
         server.wake_outbox(world);
         Ok(server)
     }
 
-    /// As `recovery` does: who is ours, then what must be under way.
+    /// As `recovery` does: who is ours, then who works at what, then what else must be under way.
     fn recover(&mut self, world: &mut World) {
-        let ids = pipelines::unreleased(&world.disk.connection).unwrap();
-        for id in ids {
-            let pipeline = world.disk.load(&id).unwrap();
-            for (worker, _) in recovery::idle_groups(&world.outside.options, &pipeline) {
-                self.expect(world, &id, &worker);
+        let leased = pipelines::leased(&world.disk.connection).unwrap();
+        let mut live = BTreeSet::new();
+        for attempt in leased {
+            if self.expect(world, &attempt.pipeline, &attempt.worker) {
+                self.counters[&attempt.worker].post.lease(attempt.fence);
             }
-            for (_, attempt) in pipeline.live_attempts() {
-                if self.expect(world, &id, &attempt.worker) {
-                    self.counters[&attempt.worker].post.lease(attempt.fence);
-                }
-            }
-            self.pipelines.insert(id.clone(), pipeline);
+            live.insert(attempt.pipeline);
+        }
+        for id in live {
+            self.pipelines.insert(id.clone(), world.disk.load(&id).unwrap());
+            self.adopt(world, &id);
+        }
+        for id in pipelines::to_resume(&world.disk.connection).unwrap() {
             self.post(world, &id, Letter::Resume);
         }
     }
 
-    fn expect(&mut self, world: &World, pipeline: &PipelineId, worker: &WorkerId) -> bool {
+    pub(super) fn expect(&mut self, world: &World, pipeline: &PipelineId, worker: &WorkerId) -> bool {
         self.enrol(worker, pipeline);
         let is_known = world.disk.directories.contains(worker);
         if is_known {

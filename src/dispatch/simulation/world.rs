@@ -228,6 +228,7 @@ impl World {
             self.agenda.put(self.agenda.now + SECOND, Due::Look);
             return false;
         };
+        self.wake_sleepers(server);
         if self.is_all_done(server) {
             self.judge_the_end(server);
             return true;
@@ -240,7 +241,6 @@ impl World {
             self.judge.condemn("liveness", left);
             return false;
         }
-        self.wake_sleepers(server);
         self.agenda.put(self.agenda.now + 5 * SECOND, Due::Look);
         false
     }
