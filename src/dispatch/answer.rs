@@ -3,6 +3,7 @@
 use super::{
     callbacks, cause,
     shared::Shared,
+    start,
     view::{AttemptView, NodeView, PipelineSummary, PipelineView, ResourcesView},
     waiting,
 };
@@ -104,7 +105,11 @@ pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> No
         cause: cause::of_leaf(pipeline, index),
         resources: command.as_ref().map(|_| resources(tree, index)),
         container_group: tree.reuse_group(index).map(|group| tree.path(group).into()),
-        isolation: command.as_ref().map(|_| tree.isolation(index)).filter(|isolation| *isolation != Isolation::Shared),
+        isolation: command
+            .as_ref()
+            .map(|_| start::isolation(&shared.options, pipeline, index))
+            .filter(|isolation| *isolation != Isolation::Shared),
+        remark: command.as_ref().and_then(|_| start::no_layer(&shared.options, pipeline, index)).map(str::to_owned),
         suppress_errors: settings.suppress_errors,
         max_concurrent: settings.max_concurrent,
         callbacks: settings.callbacks.iter().map(callbacks::words).collect(),

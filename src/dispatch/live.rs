@@ -253,6 +253,7 @@ impl Live {
             tracing::info!(pipeline = %self.id, state = %state, cause = %cause, "pipeline ended");
         }
         for recorded in &events {
+            self.remark(&recorded.event).await;
             for effect in engine::effects(&self.pipeline, recorded) {
                 self.act(effect).await;
             }
@@ -294,6 +295,16 @@ impl Live {
             self.shared.outbox_changed.notify_one();
         }
         Ok(())
+    }
+
+    /// Writes into the log of an attempt what is otherwise than its author asked for.
+    async fn remark(&self, event: &Event) {
+        let Event::AttemptLeased { node, fence, .. } = event else { return };
+        let Some(words) = start::no_layer(&self.shared.options, &self.pipeline, *node) else { return };
+        let log = self.shared.log_path(&self.id, *fence);
+        if let Err(error) = self.shared.logs().notice(&log, clock::now(), format!("conducto: {words}")).await {
+            tracing::warn!(pipeline = %self.id, error = %error, "a notice is lost");
+        }
     }
 
     async fn act(&self, effect: Effect) {

@@ -29,13 +29,28 @@ pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> 
         amounts: amounts(options, pipeline, node),
         requires_docker: tree.requires_docker(node),
         docker_run_args: tree.docker_run_args(node).to_vec(),
-        isolation: isolation(pipeline, node),
+        isolation: isolation(options, pipeline, node),
     })
 }
 
-/// A group's container is kept as it is, changes and all; there no node can have a layer of its own.
-fn isolation(pipeline: &Pipeline, node: NodeIndex) -> Isolation {
-    if pipeline.group_container(node).is_some() { Isolation::Shared } else { pipeline.definition().isolation(node) }
+/// How clean the leaf's container is: a layer of its own only where it may have one.
+pub(super) fn isolation(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Isolation {
+    if no_layer(options, pipeline, node).is_some() { Isolation::Shared } else { pipeline.definition().isolation(node) }
+}
+
+/// Says, for people, why a leaf that asked for a layer of its own runs without; nothing when it has one, or did not ask.
+pub(super) fn no_layer(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<&'static str> {
+    if pipeline.definition().isolation(node) == Isolation::Shared {
+        return None;
+    }
+    match pipeline.launch().trust {
+        Trust::Fork => Some("runs without a layer of its own: the code of a fork gets no worker that may mount"),
+        Trust::Trusted if !options.pristine => Some(
+            "runs without a layer of its own: an admin can allow it with pristine = true in section [containers] of the \
+             server's settings",
+        ),
+        Trust::Trusted => None,
+    }
 }
 
 /// Returns the queue whose leaves run in this container: one that a reset may have left behind, and that must get none of the
@@ -53,15 +68,6 @@ pub(super) fn queue_in(
 /// Says, for people, why this leaf may not run here; nothing when it may.
 pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let (tree, launch) = (pipeline.definition(), pipeline.launch());
-    if isolation(pipeline, node) == Isolation::Pristine && (launch.trust == Trust::Fork || !options.pristine) {
-        let why = if launch.trust == Trust::Fork {
-            "for the code of a fork"
-        } else {
-            "here, since its worker needs the right to mount; an admin can allow it with pristine = true in section \
-             [containers] of the server's settings"
-        };
-        return Some(format!("`isolation = \"pristine\"` is not allowed {why}"));
-    }
     let privilege = if tree.requires_docker(node) {
         "requires_docker"
     } else if !tree.docker_run_args(node).is_empty() {
@@ -119,7 +125,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         max_time_ms: u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
         keep: pipeline.group_container(node).is_some(),
-        isolation: isolation(pipeline, node),
+        isolation: isolation(&shared.options, pipeline, node),
     })
 }
 

@@ -99,6 +99,8 @@ pub struct NodeView {
     /// For a leaf that is more than `shared`: how clean its container is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// What is otherwise here than its author asked for, in words.
+    pub remark: Option<String>,
     /// Whether it counts as done though something failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suppress_errors: bool,

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 /// How long beyond `max_time` the server waits for a worker to end a node before it ends the worker.
-pub(super) const WORKER_MARGIN: Duration = Duration::from_secs(60);
+pub(super) const WORKER_MARGIN: Duration = Duration::from_secs(20);
 
 /// One try of a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,16 +55,19 @@ fn what_stands_before(pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let mut child = node;
     for above in tree.lineage(node).skip(1) {
         if matches!(tree.node(above).kind, NodeKind::Serial { .. }) {
-            let earlier = tree.children(above).iter().copied().take_while(|at| *at != child);
-            for sibling in earlier {
-                let path = tree.path(sibling);
-                match pipeline.node(sibling).phase {
+            // What stands before the cursor has been dealt with.
+            let cursor = pipeline.node(above).group.as_deref().map_or(0, |group| group.cursor) as usize;
+            let before = tree.position(child) as usize;
+            for sibling in &tree.children(above)[cursor.min(before)..before] {
+                match pipeline.node(*sibling).phase {
                     Phase::Finished { failed: true } if pipeline.stops_on_error(above) => {
-                        return Some(format!("held back: {path} failed"));
+                        return Some(format!("held back: {} failed", tree.path(*sibling)));
                     }
                     Phase::Finished { .. } => {}
-                    Phase::Idle if pipeline.skips_itself(sibling) => {}
-                    Phase::Idle | Phase::Active | Phase::Held => return Some(format!("waits for {path}")),
+                    Phase::Idle if pipeline.skips_itself(*sibling) => {}
+                    Phase::Idle | Phase::Active | Phase::Held => {
+                        return Some(format!("waits for {}", tree.path(*sibling)));
+                    }
                 }
             }
         }

@@ -56,6 +56,7 @@ fn node(path: &str, kind: &str, state: State, counts: Counts) -> NodeView {
         resources: None,
         container_group: None,
         isolation: None,
+        remark: None,
         suppress_errors: false,
         max_concurrent: None,
         callbacks: Vec::new(),
