@@ -50,7 +50,7 @@ pub(super) struct Live {
     pipeline: Pipeline,
 }
 
-type Reply = (oneshot::Sender<Result<Receipt, Error>>, Receipt);
+type Reply = (oneshot::Sender<Result<Receipt, Error>>, Result<Receipt, Error>);
 
 /// Who wants to see what; answered after the commit, so that nobody sees what might not be kept.
 enum Look {
@@ -65,6 +65,7 @@ struct Draft {
     replies: Vec<Reply>,
     keys: Vec<(String, u64)>,
     leases: Vec<pool::Lease>,
+    refused: Vec<pool::Lease>,
 }
 
 impl Live {
@@ -141,7 +142,7 @@ impl Live {
                 Message::Resume { reply } => resume = Some(reply),
             }
         }
-        if !draft.events.is_empty() && !self.commit(draft).await {
+        if !self.commit(draft).await {
             return false;
         }
         if let Some(reply) = adopt {
@@ -180,7 +181,8 @@ impl Live {
         if let Some(key) = &key {
             // The same batch may hold the first request and its repetition.
             if let Some((_, seq)) = draft.keys.iter().find(|(known, _)| known == key) {
-                return draft.replies.push((reply, Receipt { seq: *seq, repeated: true, ..Receipt::default() }));
+                let receipt = Receipt { seq: *seq, repeated: true, ..Receipt::default() };
+                return draft.replies.push((reply, Ok(receipt)));
             }
             let key = key.clone();
             match self.shared.store.read(move |connection| pipelines::remembered(connection, &key)).await {
@@ -194,7 +196,7 @@ impl Live {
         let ended_before = matches!(request, Request::Action(..)).then(|| being_ended(&self.pipeline));
         let asked = match request.resolve(self.pipeline.definition()) {
             Ok(asked) => asked,
-            Err(error) => return drop(reply.send(Err(error))),
+            Err(error) => return draft.replies.push((reply, Err(error))),
         };
         let asked = growth::read(&self.shared, &self.pipeline, asked).await;
         match engine::execute(&mut self.pipeline, clock::now(), &asked) {
@@ -205,10 +207,11 @@ impl Live {
                     None => Receipt { seq, ..Receipt::default() },
                 };
                 draft.events.extend(events);
-                draft.replies.push((reply, receipt));
+                draft.replies.push((reply, Ok(receipt)));
                 draft.keys.extend(key.map(|key| (key, seq)));
             }
-            Err(rejected) => drop(reply.send(Err(rejected.into()))),
+            // What it rests on may be in the draft, and come to nothing with it.
+            Err(rejected) => draft.replies.push((reply, Err(rejected.into()))),
         }
     }
 
@@ -223,13 +226,18 @@ impl Live {
                 draft.events.extend(events);
                 draft.leases.push(lease);
             } else {
-                self.shared.tell_pool(pool::Message::LeaseRefused { worker, fence, again: false }).await;
+                draft.refused.push(lease);
             }
         }
     }
 
+    /// Commits a draft, acts, and answers. Returns false when the state is lost and cannot be had back.
     async fn commit(&mut self, draft: Draft) -> bool {
-        let Draft { events, replies, keys, leases } = draft;
+        let Draft { events, replies, keys, mut leases, refused } = draft;
+        if events.is_empty() {
+            self.answer(replies, refused).await;
+            return true;
+        }
         let written = self.write(&events, keys).await;
         if let Err(error) = written {
             tracing::error!(pipeline = %self.id, error = %error, "a commit failed; the pipeline goes back to what is stored");
@@ -237,6 +245,7 @@ impl Live {
             for (reply, _) in replies {
                 drop(reply.send(Err(Error::Unavailable(Box::new(Arc::clone(&failure))))));
             }
+            leases.extend(refused);
             self.shared.tasks.spawn(pool::refuse(Arc::clone(&self.shared), leases));
             return match registry::load(&self.shared, &self.id).await {
                 Ok(pipeline) => {
@@ -258,10 +267,18 @@ impl Live {
                 self.act(effect).await;
             }
         }
-        for (reply, receipt) in replies {
-            drop(reply.send(Ok(receipt)));
-        }
+        self.answer(replies, refused).await;
         true
+    }
+
+    async fn answer(&self, replies: Vec<Reply>, refused: Vec<pool::Lease>) {
+        for pool::Lease { worker, fence, .. } in refused {
+            self.shared.tell_pool(pool::Message::LeaseRefused { worker, fence, again: false }).await;
+        }
+        for (reply, answer) in replies {
+            // Whoever asked may have gone away.
+            drop(reply.send(answer));
+        }
     }
 
     async fn write(&self, events: &[Recorded], keys: Vec<(String, u64)>) -> Result<(), store::Error> {
