@@ -33,9 +33,8 @@ pub(super) async fn lease(shared: Arc<Shared>, queue: Queue, leases: Vec<Lease>)
 
 /// Lets leaves wait again whose pipeline could not answer.
 pub(in crate::dispatch) async fn refuse(shared: Arc<Shared>, leases: Vec<Lease>) {
-    tokio::select! {
-        () = tokio::time::sleep(PAUSE) => {}
-        () = shared.stop.cancelled() => return,
+    if !rest(&shared).await {
+        return;
     }
     for Lease { worker, fence, .. } in leases {
         shared.tell_pool(Message::LeaseRefused { worker, fence, again: true }).await;
@@ -92,9 +91,16 @@ pub(super) async fn tell(shared: &Arc<Shared>, pipeline: &PipelineId, command: C
             }
             Err(_) => return false,
         }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = shared.stop.cancelled() => return false,
+        if !rest(shared).await {
+            return false;
         }
+    }
+}
+
+/// Lets a store that fails recover. Returns false when the server stops.
+pub(super) async fn rest(shared: &Shared) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(PAUSE) => true,
+        () = shared.stop.cancelled() => false,
     }
 }

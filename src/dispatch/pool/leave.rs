@@ -124,9 +124,19 @@ pub(super) async fn release(shared: Arc<Shared>, pipeline: PipelineId) {
     {
         tracing::warn!(pipeline = %pipeline, error = %error, "a pipeline's files are left behind");
     }
-    let id = pipeline.clone();
-    if let Err(error) = shared.store.write(move |connection| pipelines::set_released(connection, &id)).await {
-        tracing::warn!(pipeline = %pipeline, error = %error, "the release is not recorded; it will be repeated");
-    }
+    record_release(&shared, &pipeline).await;
     shared.tell_pool(Message::Released { pipeline }).await;
+}
+
+/// As long as it is not recorded, what turns up of the pipeline later is taken for something that it needs.
+async fn record_release(shared: &Arc<Shared>, pipeline: &PipelineId) {
+    loop {
+        let id = pipeline.clone();
+        let recorded = shared.store.write(move |connection| pipelines::set_released(connection, &id)).await;
+        let Err(error) = recorded else { return };
+        tracing::warn!(pipeline = %pipeline, error = %error, "a release is not recorded yet");
+        if !chores::rest(shared).await {
+            return;
+        }
+    }
 }

@@ -104,3 +104,15 @@ fn an_attempt_that_does_not_end_in_time_loses_its_worker() {
     let [Wish::Remove { ends, .. }] = &wishes[..] else { panic!("{wishes:?}") };
     assert_eq!(ends[..], [(given.fence, End::Stopped(KillReason::User))]);
 }
+
+#[test]
+fn a_worker_that_goes_away_before_it_ever_dials_is_missed() {
+    let mut desk = Desk::new(1.0);
+    desk.is_quick = false;
+    desk.offer(&queue('a'), 0..1);
+    let given = desk.go_on().remove(0);
+    desk.book.launched(&given.worker, desk.now);
+    desk.pass(2_000);
+    desk.go_on();
+    assert!(desk.wished().iter().any(|wish| matches!(wish, Wish::Check { worker, .. } if *worker == given.worker)));
+}
