@@ -43,7 +43,7 @@ pub(super) struct Judge {
     begun: BTreeSet<Fence>,
     /// Commands that run at this moment.
     running: BTreeMap<Fence, (PipelineId, NodeIndex)>,
-    /// Which worker served a group's container, for each container and kind of worker.
+    /// Which worker is known to have served a group, for each of its containers and kinds of worker.
     crews: HashMap<Queue, WorkerId>,
 }
 
@@ -101,13 +101,19 @@ impl Judge {
             return self.condemn("fences", words);
         }
         self.running.insert(fence, place);
-        if made_for.group.is_some() {
-            let crew = self.crews.entry(made_for.clone()).or_insert_with(|| worker.clone());
-            if crew != worker {
-                let words =
-                    format!("{:?} of {} was served by {crew} and now by {worker}", made_for.group, made_for.pipeline);
-                self.condemn("groups", words);
-            }
+        if let Some(crew) = self.crews.get(made_for).filter(|crew| *crew != worker) {
+            let group = made_for.group;
+            self.condemn(
+                "groups",
+                format!("{group:?} of {} was served by {crew} and now by {worker}", made_for.pipeline),
+            );
+        }
+    }
+
+    /// It is committed that a command has begun: from now on its group knows what is in the container.
+    pub(super) fn served(&mut self, fence: Fence, worker: &WorkerId) {
+        if let Some(Told { queue, .. }) = self.told.get(&fence).filter(|told| told.queue.group.is_some()) {
+            self.crews.entry(queue.clone()).or_insert_with(|| worker.clone());
         }
     }
 }

@@ -76,8 +76,9 @@ pub(super) enum Answer {
 #[derive(Default)]
 struct Draft {
     events: Vec<Recorded>,
-    replies: Vec<Reply>,
+    replies: Vec<(Reply, Answer)>,
     leases: Vec<Lease>,
+    refused: Vec<Lease>,
 }
 
 impl Letter {
@@ -113,11 +114,10 @@ impl Server {
             }
         }
         self.pipelines.insert(id.clone(), pipeline);
-        if !draft.events.is_empty() {
-            self.commit(world, id, draft)?;
-        }
+        self.commit(world, id, draft)?;
         if is_to_resume {
             self.resume(world, id)?;
+            self.resumed(world, id);
         }
         Ok(())
     }
@@ -135,12 +135,11 @@ impl Server {
         match engine::execute(pipeline, world.clock(), &asked) {
             Ok(events) => {
                 draft.events.extend(events);
-                draft.replies.push(reply);
+                draft.replies.push((reply, Answer::Done));
             }
             Err(rejected) => {
                 world.note(|| format!("{:?} is rejected: {rejected}", asked.command));
-                let id = pipeline.launch().pipeline.clone();
-                self.answer(world, &id, reply, Answer::Rejected);
+                draft.replies.push((reply, Answer::Rejected));
             }
         }
     }
@@ -163,21 +162,26 @@ impl Server {
                 draft.events.extend(events);
                 draft.leases.push(lease);
             } else {
-                self.tell_pool(world, pool::Message::LeaseRefused { worker, fence, again: false });
+                draft.refused.push(lease);
             }
         }
     }
 
     fn commit(&mut self, world: &mut World, id: &PipelineId, draft: Draft) -> Result<(), Died> {
-        let Draft { events, replies, leases } = draft;
+        let Draft { events, replies, mut leases, refused } = draft;
+        if events.is_empty() {
+            self.answer_all(world, id, replies, refused);
+            return Ok(());
+        }
         if world.chaos.is(Sabotage::ActBeforeCommit) {
             self.act_on(world, id, &events)?;
         }
         let is_written = self.write_events(world, id, &events)?;
         if !is_written {
-            for reply in replies {
+            for (reply, _) in replies {
                 self.answer(world, id, reply, Answer::Unavailable);
             }
+            leases.extend(refused);
             self.soon(world, SECOND, Chore::Refuse(leases));
             let stored = world.disk.load(id).unwrap();
             self.pipelines.insert(id.clone(), stored);
@@ -185,14 +189,26 @@ impl Server {
         }
         for recorded in &events {
             world.note(|| format!("{id} #{}: {:?}", recorded.seq, Brief(&recorded.event)));
+            if let Event::AttemptStarted { fence } = recorded.event
+                && let Some((_, attempt)) = self.pipelines[id].live_attempt(fence)
+            {
+                world.judge.served(fence, &attempt.worker);
+            }
         }
         if !world.chaos.is(Sabotage::ActBeforeCommit) {
             self.act_on(world, id, &events)?;
         }
-        for reply in replies {
-            self.answer(world, id, reply, Answer::Done);
-        }
+        self.answer_all(world, id, replies, refused);
         Ok(())
+    }
+
+    fn answer_all(&mut self, world: &mut World, id: &PipelineId, replies: Vec<(Reply, Answer)>, refused: Vec<Lease>) {
+        for Lease { worker, fence, .. } in refused {
+            self.tell_pool(world, pool::Message::LeaseRefused { worker, fence, again: false });
+        }
+        for (reply, answer) in replies {
+            self.answer(world, id, reply, answer);
+        }
     }
 
     fn act_on(&mut self, world: &mut World, id: &PipelineId, events: &[Recorded]) -> Result<(), Died> {

@@ -161,7 +161,9 @@ impl Server {
     pub(super) fn intake(&mut self, world: &mut World) -> Result<(), Died> {
         let now = world.clock();
         let Some(waiting) = inbox::next_due(&world.disk.connection, now, &HashSet::new()).unwrap() else {
-            if !world.outside.deliveries.iter().all(|delivery| delivery.is_taken) {
+            // One that came while the clock was ahead is due when the clock says so.
+            let is_waiting = inbox::next_due_at(&world.disk.connection, &HashSet::new()).unwrap().is_some();
+            if is_waiting || !world.outside.deliveries.iter().all(|delivery| delivery.is_taken) {
                 self.soon(world, 5 * SECOND, Chore::Intake);
             }
             return Ok(());

@@ -247,7 +247,10 @@ impl Server {
             .collect();
         left.iter().for_each(|id| world.remove_container(id));
         world.runtime.networks.remove(&pipeline);
-        self.write(world, |connection| pipelines::set_released(connection, &pipeline))?;
+        if self.write(world, |connection| pipelines::set_released(connection, &pipeline))?.is_none() {
+            self.soon(world, SECOND, Chore::Release(pipeline));
+            return Ok(());
+        }
         self.tell_pool(world, pool::Message::Released { pipeline });
         Ok(())
     }

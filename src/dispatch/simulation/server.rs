@@ -78,6 +78,8 @@ pub(super) struct Server {
     pub(super) pipelines: BTreeMap<PipelineId, Pipeline>,
     pub(super) mail: BTreeMap<PipelineId, Vec<Letter>>,
     pub(super) pool_mail: Vec<pool::Message>,
+    /// What is still to be resumed after the start.
+    to_resume: BTreeSet<PipelineId>,
     pub(super) outbox_turn: u64,
     pub(super) in_flight: usize,
     /// Whether what came of some message was not written down.
@@ -114,6 +116,7 @@ impl Server {
             pipelines: BTreeMap::new(),
             mail: BTreeMap::new(),
             pool_mail: Vec::new(),
+            to_resume: BTreeSet::new(),
             outbox_turn: 0,
             in_flight: 0,
             is_unsure: false,
@@ -128,8 +131,6 @@ impl Server {
         server.recover(world);
         server.soon(world, 0, Chore::Tick);
         server.soon(world, 0, Chore::Deadlines);
-        server.soon(world, 20 * MILLISECOND, Chore::Sweep);
-        server.soon(world, 0, Chore::Intake);
         server.wake_outbox(world);
         Ok(server)
     }
@@ -148,9 +149,24 @@ impl Server {
             self.pipelines.insert(id.clone(), world.disk.load(&id).unwrap());
             self.adopt(world, &id);
         }
-        for id in pipelines::to_resume(&world.disk.connection).unwrap() {
-            self.post(world, &id, Letter::Resume);
+        let to_resume = pipelines::to_resume(&world.disk.connection).unwrap();
+        self.to_resume = to_resume.iter().cloned().collect();
+        to_resume.iter().for_each(|id| self.post(world, id, Letter::Resume));
+        if to_resume.is_empty() {
+            self.open(world);
         }
+    }
+
+    /// A pipeline is resumed. After the last, new ones are taken and leftovers looked for.
+    pub(super) fn resumed(&mut self, world: &mut World, id: &PipelineId) {
+        if self.to_resume.remove(id) && self.to_resume.is_empty() {
+            self.open(world);
+        }
+    }
+
+    fn open(&self, world: &mut World) {
+        self.soon(world, 0, Chore::Intake);
+        self.soon(world, 0, Chore::Sweep);
     }
 
     pub(super) fn expect(&mut self, world: &World, pipeline: &PipelineId, worker: &WorkerId) -> bool {
