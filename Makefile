@@ -6,7 +6,7 @@ KEEP    ?=
 export KEEP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench release audit update clean
+.PHONY: help demo test soak lint bench release audit update clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,6 +16,9 @@ demo: ## build, run a signed webhook through a real repository, show it (KEEP=1 
 
 test: ## everything: format, lints, unit, snapshot, schema, whole-service and Docker tests
 	@.ci/test.sh
+
+soak: ## what takes longer than anybody waits for: 50,000 other seeds of the simulation
+	@.ci/soak.sh
 
 lint: ## format check and clippy, warnings are errors
 	cargo fmt --check

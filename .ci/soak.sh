@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# What takes longer than anybody waits for. Seeds that `make test` does not run; FIRST=n begins elsewhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+first=${FIRST:-5000}
+step "simulation, seeds $first..$((first + 50000))"
+CONDUCTO_SEEDS=$first..$((first + 50000)) cargo test --locked --lib -- --nocapture simulation::tests::five_thousand_seeds
+
+step "all of the soak passed"
