@@ -338,7 +338,7 @@ impl Server {
             }
             Reply::GivenBack { next, .. } | Reply::Settled(next) => self.soon(world, MILLISECOND, *next.rest),
             Reply::CannotRun { node, message } if !is_safe => {
-                self.soon(world, SECOND, Chore::CannotRun(id.clone(), node, message))
+                self.soon(world, SECOND, Chore::CannotRun(id.clone(), node, message));
             }
             Reply::CannotRun { .. } => {}
         }

@@ -215,7 +215,7 @@ impl World {
     fn pump(&mut self, id: &WorkerId) {
         let Some(worker) = self.worker(id) else { return };
         let Some(line) = worker.line else { return };
-        for (seq, message) in worker.to_send() {
+        for (seq, message) in worker.take_due() {
             self.send_up(line, Up::Said(seq, message));
         }
     }

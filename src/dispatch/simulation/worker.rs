@@ -88,7 +88,7 @@ impl Worker {
     }
 
     /// Returns what may be sent now on this connection.
-    pub(super) fn to_send(&mut self) -> Vec<(u64, Message)> {
+    pub(super) fn take_due(&mut self) -> Vec<(u64, Message)> {
         if self.line.is_none() {
             return Vec::new();
         }
