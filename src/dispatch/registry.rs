@@ -40,12 +40,14 @@ impl Registry {
 
     /// Returns how to reach a pipeline's task; replays it from the store when it is not live.
     pub(super) async fn find(&self, shared: &Arc<Shared>, id: &PipelineId) -> Result<mpsc::Sender<Message>, Error> {
-        if let Some(sender) = self.live.lock().await.get(id) {
+        // One whose state was lost, and could not be had back, has left a closed door.
+        let is_open = |sender: &&mpsc::Sender<Message>| !sender.is_closed();
+        if let Some(sender) = self.live.lock().await.get(id).filter(is_open) {
             return Ok(sender.clone());
         }
         let pipeline = load(shared, id).await?;
         let mut live = self.live.lock().await;
-        if let Some(sender) = live.get(id) {
+        if let Some(sender) = live.get(id).filter(is_open) {
             return Ok(sender.clone());
         }
         let (sender, receiver) = mpsc::channel(BACKLOG);
