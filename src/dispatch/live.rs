@@ -1,6 +1,6 @@
 //! The task of one live pipeline: the only owner of its state. Decides, commits, and only then acts.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock,
     engine::{self, Pipeline},
-    model::{Actor, Command, Effect, Event, Milestone, NodeIndex, NodePath, PipelineId, Recorded},
+    model::{Actor, Command, Effect, Event, Fence, Milestone, NodeIndex, NodePath, PipelineId, Recorded, WorkerId},
     store::{self, outbox, pipelines},
 };
 
@@ -348,6 +348,8 @@ impl Live {
 
     /// After a start of the server: the pool gets to know who works at what.
     async fn adopt(&self) {
+        let mut workers: BTreeMap<WorkerId, Vec<Fence>> = BTreeMap::new();
+        let mut adopted = Vec::new();
         for (node, attempt) in self.pipeline.live_attempts() {
             // Recovery knows that there is no such worker any more, and says so.
             if self.shared.pipeline_of(&attempt.worker).is_none() {
@@ -356,7 +358,15 @@ impl Live {
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
             let queue = start::queue_in(&self.shared.options, &self.pipeline, node, self.pipeline.container_of(fence));
             let started = attempt.started_at.is_some();
-            self.shared.tell_pool(pool::Message::Adopt { worker: worker.clone(), queue, node, fence, started }).await;
+            workers.entry(worker.clone()).or_default().push(fence);
+            adopted.push((node, attempt));
+            self.shared.tell_pool(pool::Message::Adopt { worker, queue, node, fence, started }).await;
+        }
+        for (worker, fences) in workers {
+            recovery::listen(&self.shared, &worker, &fences);
+        }
+        for (node, attempt) in adopted {
+            let (worker, fence) = (attempt.worker.clone(), attempt.fence);
             self.act(Effect::Start { node, fence, worker: worker.clone() }).await;
             let reason = engine::must_stop(&self.pipeline, node, attempt);
             if let Some(reason) = reason {
@@ -369,9 +379,10 @@ impl Live {
     async fn resume(&self) {
         for (worker, queue) in recovery::kept_groups(&self.shared.options, &self.pipeline) {
             if self.shared.pipeline_of(&worker).is_none() {
-                recovery::expect(&self.shared, &self.id, &worker);
+                self.shared.enrol(worker.clone(), self.id.clone());
             }
-            self.shared.tell_pool(pool::Message::AdoptGroup { worker, queue }).await;
+            self.shared.tell_pool(pool::Message::AdoptGroup { worker: worker.clone(), queue }).await;
+            recovery::listen(&self.shared, &worker, &[]);
         }
         for node in self.pipeline.queued_leaves() {
             self.act(Effect::Offer { node }).await;

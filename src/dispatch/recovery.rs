@@ -40,7 +40,7 @@ pub(super) struct Backlog {
     lost: HashMap<PipelineId, Vec<Leased>>,
 }
 
-/// Recognises every worker that has an attempt, so that it is listened for and not taken for a leftover.
+/// Recognises every worker that has an attempt, so that it is not taken for a leftover.
 pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<Backlog, Error> {
     let interrupted = shared.store.write(outbox::recover).await?;
     if interrupted > 0 {
@@ -54,9 +54,7 @@ pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<
             lost.entry(attempt.pipeline.clone()).or_default().push(attempt);
             continue;
         }
-        if expect(shared, &attempt.pipeline, &attempt.worker) {
-            shared.parts.hub.lease(&attempt.worker, attempt.fence);
-        }
+        shared.enrol(attempt.worker.clone(), attempt.pipeline.clone());
         live.insert(attempt.pipeline);
     }
     Ok(Backlog { pipelines, live, lost })
@@ -127,17 +125,16 @@ async fn tell(shared: &Arc<Shared>, id: &PipelineId, message: live::Message) {
     }
 }
 
-/// Listens for a worker of before. Returns whether there is anything of it.
-pub(super) fn expect(shared: &Arc<Shared>, pipeline: &PipelineId, worker: &WorkerId) -> bool {
+/// Listens for a worker of before, which may speak of these attempts. The pool must have heard of it already: else it would
+/// hear of its connection first, not know whose it is, and wait for it for ever.
+pub(super) fn listen(shared: &Shared, worker: &WorkerId, fences: &[Fence]) {
     let directory = shared.options.layout.worker(worker);
-    shared.enrol(worker.clone(), pipeline.clone());
     if !directory.exists() {
-        return false;
+        return;
     }
-    if let Err(error) = shared.parts.hub.listen(worker, &directory) {
+    if let Err(error) = shared.parts.hub.listen_for(worker, &directory, fences) {
         tracing::error!(worker = %worker, error = %error, "nobody listens for a worker");
     }
-    true
 }
 
 /// Returns the containers that groups have to themselves and in which something has run, with their queues: whatever becomes

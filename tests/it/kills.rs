@@ -145,8 +145,9 @@ async fn check(house: &House, sent: &Sent) {
     let id = &verdict.pipelines[0];
     let ended = house.ended_in(id, Duration::from_secs(300)).await;
     assert_eq!(ended.summary.state.word(), sent.kind.ends(), "{:?} {:?}", sent.kind, ended.summary);
-    let status = house.statuses(&sent.commit, "conducto/push").await.last().unwrap().state.clone();
-    assert_eq!(status, if sent.kind.ends() == "done" { "success" } else { "failure" });
+    let statuses = house.statuses(&sent.commit, "conducto/push").await;
+    let expected = if sent.kind.ends() == "done" { "success" } else { "failure" };
+    assert_eq!(statuses.last().unwrap().state, expected, "{id} {:?} {statuses:#?}", sent.kind);
     for node in leaves(&ended) {
         let began = node.attempts.iter().filter(|attempt| attempt.started_at.is_some()).count();
         assert_eq!(began, sent.kind.begins(&node.path), "{:?} {} {:?}", sent.kind, node.path, node.attempts);

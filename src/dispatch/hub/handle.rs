@@ -156,8 +156,17 @@ impl Hub {
     /// # Errors
     /// When socket or key cannot be made.
     pub fn listen(&self, worker: &WorkerId, directory: &Path) -> Result<(), Error> {
+        self.listen_for(worker, directory, &[])
+    }
+
+    /// The same for a worker of before, which may speak of these attempts from its first word on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn listen_for(&self, worker: &WorkerId, directory: &Path, fences: &[Fence]) -> Result<(), Error> {
         let mut workers = self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if workers.contains_key(worker) {
+        if let Some(listening) = workers.get(worker) {
+            fences.iter().for_each(|fence| listening.post.lease(*fence));
             return Ok(());
         }
         let options = &self.shared.options;
@@ -170,6 +179,7 @@ impl Hub {
             .map_err(|source| Error::Key { path, source })?;
         let (listener, socket) = super::door::bind(directory)?;
         let post = Arc::new(Post::default());
+        fences.iter().for_each(|fence| post.lease(*fence));
         let stop = self.shared.stop.child_token();
         let door = Door::new(worker.clone(), key, Arc::clone(&post), options.clone(), self.shared.sink.clone());
         let task = self.shared.tasks.spawn(door.keep(listener, stop.clone()));
