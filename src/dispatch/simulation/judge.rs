@@ -109,13 +109,6 @@ impl Judge {
             );
         }
     }
-
-    /// It is committed that a command has begun: from now on its group knows what is in the container.
-    pub(super) fn served(&mut self, fence: Fence, worker: &WorkerId) {
-        if let Some(Told { queue, .. }) = self.told.get(&fence).filter(|told| told.queue.group.is_some()) {
-            self.crews.entry(queue.clone()).or_insert_with(|| worker.clone());
-        }
-    }
 }
 
 impl World {
@@ -127,6 +120,14 @@ impl World {
             return self.judge.condemn("commits", words);
         }
         self.judge.begins(id, &made_for, fence);
+    }
+
+    /// It is committed that a command has begun: from now on its group knows what is in the container.
+    pub(super) fn judge_served(&mut self, id: &WorkerId) {
+        // An edit may have changed what its leaf asks for since; what counts is what the container was made for.
+        if let Some(worker) = self.runtime.containers.get(id).filter(|worker| worker.made_for.group.is_some()) {
+            self.judge.crews.entry(worker.made_for.clone()).or_insert_with(|| id.clone());
+        }
     }
 
     /// Holds what the server has in memory against what is stored, and both against the machine.

@@ -192,7 +192,7 @@ impl Server {
             if let Event::AttemptStarted { fence } = recorded.event
                 && let Some((_, attempt)) = self.pipelines[id].live_attempt(fence)
             {
-                world.judge.served(fence, &attempt.worker);
+                world.judge_served(&attempt.worker);
             }
         }
         if !world.chaos.is(Sabotage::ActBeforeCommit) {
