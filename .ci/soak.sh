@@ -9,4 +9,8 @@ first=${FIRST:-5000}
 step "simulation, seeds $first..$((first + 50000))"
 CONDUCTO_SEEDS=$first..$((first + 50000)) cargo test --locked --lib -- --nocapture simulation::tests::five_thousand_seeds
 
+step "a hundred kill -9 of a server, five hundred pipelines in containers"
+.ci/engine.sh
+cargo test --locked --test it -- --nocapture --ignored kills::a_hundred_kills
+
 step "all of the soak passed"
