@@ -356,7 +356,8 @@ impl Live {
                 continue;
             }
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
-            let queue = start::queue_in(&self.shared.options, &self.pipeline, node, self.pipeline.container_of(fence));
+            let queue =
+                start::queue_of(&self.shared.options, &self.pipeline, attempt, self.pipeline.container_of(fence));
             let started = attempt.started_at.is_some();
             workers.entry(worker.clone()).or_default().push(fence);
             adopted.push((node, attempt));

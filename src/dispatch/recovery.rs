@@ -141,21 +141,17 @@ pub(super) fn listen(shared: &Shared, worker: &WorkerId, fences: &[Fence]) {
 /// of them, none takes their place.
 pub(super) fn kept_groups(options: &Options, pipeline: &Pipeline) -> Vec<(WorkerId, Queue)> {
     let with_queue = |(container, worker): ((NodeIndex, u32), &WorkerId)| {
-        let leaf = began_last(pipeline, container.0, worker)?;
-        Some((worker.clone(), start::queue_in(options, pipeline, leaf, Some(container))))
+        let attempt = began_last(pipeline, container.0, worker)?;
+        Some((worker.clone(), start::queue_of(options, pipeline, attempt, Some(container))))
     };
     pipeline.group_workers().filter_map(with_queue).collect()
 }
 
-/// Returns the leaf of a group whose command a worker began last.
-fn began_last(pipeline: &Pipeline, group: NodeIndex, worker: &WorkerId) -> Option<NodeIndex> {
-    let last = |node: &NodeIndex| {
-        let attempts = pipeline.leaf(*node).map(|leaf| leaf.attempts.as_slice()).unwrap_or_default();
-        let mine = |attempt: &&Attempt| attempt.worker == *worker && attempt.started_at.is_some();
-        attempts.iter().rev().find(mine).map(|attempt| attempt.fence)
-    };
-    let leaves = pipeline.definition().subtree(group);
-    leaves.into_iter().filter_map(|node| Some((last(&node)?, node))).max().map(|(_, node)| node)
+/// Returns the attempt at a leaf of a group that a worker began last.
+fn began_last<'a>(pipeline: &'a Pipeline, group: NodeIndex, worker: &WorkerId) -> Option<&'a Attempt> {
+    let leaves = pipeline.definition().subtree(group).into_iter().filter_map(|node| pipeline.leaf(node));
+    let mine = |attempt: &&Attempt| attempt.worker == *worker && attempt.started_at.is_some();
+    leaves.flat_map(|leaf| &leaf.attempts).filter(mine).max_by_key(|attempt| attempt.fence)
 }
 
 /// Removes, again and again, what exists in the runtime and nowhere else: left by a crash in the wrong moment.

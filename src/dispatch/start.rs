@@ -8,8 +8,8 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    engine::Pipeline,
-    model::{Fence, Isolation, NodeIndex, NodeKind, Settings, Trust},
+    engine::{Attempt, Pipeline},
+    model::{Fence, Isolation, Needs, NodeIndex, NodeKind, Trust},
     worker::protocol::Start,
 };
 
@@ -21,15 +21,30 @@ const LEAST_CPU: f64 = 0.01;
 
 /// Returns the queue whose workers can run this leaf.
 pub(super) fn queue(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Queue {
-    let tree = pipeline.definition();
+    key(options, pipeline, pipeline.group_container(node), &pipeline.definition().needs(node))
+}
+
+/// Returns the queue for which the worker of an attempt was made, in this container of its group. Its leaf may have been
+/// edited or reset since then, and stand in another queue now.
+pub(super) fn queue_of(
+    options: &Options,
+    pipeline: &Pipeline,
+    attempt: &Attempt,
+    container: Option<(NodeIndex, u32)>,
+) -> Queue {
+    key(options, pipeline, container, &attempt.needs)
+}
+
+fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, needs: &Needs) -> Queue {
+    let may_mount = options.pristine && pipeline.launch().trust == Trust::Trusted;
     Arc::new(QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
-        group: pipeline.group_container(node),
-        image: tree.image(node).unwrap_or(&options.default_image).to_owned(),
-        amounts: amounts(options, pipeline, node),
-        requires_docker: tree.requires_docker(node),
-        docker_run_args: tree.docker_run_args(node).to_vec(),
-        isolation: isolation(options, pipeline, node),
+        group,
+        image: needs.image.as_ref().unwrap_or(&options.default_image).clone(),
+        amounts: amounts(options, needs),
+        requires_docker: needs.requires_docker,
+        docker_run_args: needs.docker_run_args.clone(),
+        isolation: if may_mount { needs.isolation } else { Isolation::Shared },
     })
 }
 
@@ -51,18 +66,6 @@ pub(super) fn no_layer(options: &Options, pipeline: &Pipeline, node: NodeIndex) 
         ),
         Trust::Trusted => None,
     }
-}
-
-/// Returns the queue whose leaves run in this container: one that a reset may have left behind, and that must get none of the
-/// leaves that wait now.
-pub(super) fn queue_in(
-    options: &Options,
-    pipeline: &Pipeline,
-    node: NodeIndex,
-    container: Option<(NodeIndex, u32)>,
-) -> Queue {
-    let queue = queue(options, pipeline, node);
-    if queue.group == container { queue } else { Arc::new(QueueKey { group: container, ..(*queue).clone() }) }
 }
 
 /// Says, for people, why this leaf may not run here; nothing when it may.
@@ -89,16 +92,14 @@ pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -
 }
 
 /// What a leaf asks for. What nobody has asked for is never more than a small machine can give.
-fn amounts(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Amounts {
-    let tree = pipeline.definition();
-    let resources = tree.resources(node);
-    let says = |pick: fn(&Settings) -> bool| tree.lineage(node).any(|at| pick(&tree.node(at).settings));
+fn amounts(options: &Options, needs: &Needs) -> Amounts {
+    let resources = needs.resources();
     let mut amounts = Amounts::of(resources.cpu.max(LEAST_CPU), resources.mem, resources.gpu);
     let largest = options.budget.largest;
-    if !says(|settings| settings.cpu.is_some()) {
+    if needs.cpu.is_none() {
         amounts.milli_cpu = amounts.milli_cpu.min(largest.milli_cpu);
     }
-    if !says(|settings| settings.mem.is_some()) {
+    if needs.mem.is_none() {
         amounts.mem = amounts.mem.min(largest.mem);
     }
     amounts

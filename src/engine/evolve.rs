@@ -9,7 +9,7 @@ use super::{
     pipeline::{Attempt, Live, Phase, Pipeline},
     settle::{Dirty, fresh_nodes},
 };
-use crate::model::{Event, Fence, KillReason, NodeIndex, Outcome, Recorded, Resources, State, WorkerId};
+use crate::model::{Event, Fence, KillReason, Needs, NodeIndex, Outcome, Recorded, State, WorkerId};
 
 impl Pipeline {
     /// Makes the state that follows from the first event.
@@ -33,6 +33,7 @@ impl Pipeline {
             generations: Default::default(),
             containers: Default::default(),
             grown: Default::default(),
+            needs: Vec::new(),
             seq: recorded.seq,
         };
         let mut dirty = Dirty::new();
@@ -101,7 +102,7 @@ impl Pipeline {
     }
 
     fn lease(&mut self, node: NodeIndex, fence: Fence, worker: &WorkerId, at: Timestamp) {
-        let Resources { cpu, mem, .. } = self.definition().resources(node);
+        let needs = self.share_needs(node);
         let container = self.group_container(node);
         let Some(leaf) = self.leaf_mut(node) else { return };
         // Most leaves run once: no room for more is set aside.
@@ -115,8 +116,7 @@ impl Pipeline {
             finished_at: None,
             outcome: None,
             log_bytes: 0,
-            milli_cpu: whole(cpu * 1_000.0),
-            mem_mib: whole(mem * 1_024.0),
+            needs,
             detached: false,
         });
         if let Some(container) = container {
@@ -125,6 +125,16 @@ impl Pipeline {
             crew.live += 1;
         }
         self.live.insert(fence, Live { node, container });
+    }
+
+    fn share_needs(&mut self, node: NodeIndex) -> Arc<Needs> {
+        let needs = self.definition().needs(node);
+        if let Some(known) = self.needs.iter().find(|known| ***known == needs) {
+            return Arc::clone(known);
+        }
+        let needs = Arc::new(needs);
+        self.needs.push(Arc::clone(&needs));
+        needs
     }
 
     fn start(&mut self, fence: Fence, at: Timestamp) {
@@ -185,9 +195,4 @@ impl Pipeline {
             }
         }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; sizes are small and positive")]
-fn whole(number: f64) -> u32 {
-    number.round().max(0.0) as u32
 }

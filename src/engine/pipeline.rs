@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::gates::Gates;
 use crate::model::{
-    Actor, Counts, Definition, Ending, Fence, Hold, KillReason, Launch, NodeDefinition, NodeIndex, NodeKind, Outcome,
-    State, WorkerId,
+    Actor, Counts, Definition, Ending, Fence, Hold, KillReason, Launch, Needs, NodeDefinition, NodeIndex, NodeKind,
+    Outcome, State, WorkerId,
 };
 
 /// How long beyond `max_time` the server waits for a worker to end a node before it ends the worker.
@@ -34,10 +34,8 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Bytes of its log, once it has ended.
     pub log_bytes: u64,
-    /// Thousandths of a processor it got.
-    pub milli_cpu: u32,
-    /// MiB of memory it got.
-    pub mem_mib: u32,
+    /// What its node asked for when it got its worker; an edit since then changes nothing about it.
+    pub needs: Arc<Needs>,
     /// Whether its node was reset while it ran: its end decides nothing any more.
     pub detached: bool,
     /// Who or what asked for it; nothing when it was the launch.
@@ -155,6 +153,8 @@ pub struct Pipeline {
     /// Containers of groups that have not been released.
     pub(super) containers: BTreeMap<Container, Crew>,
     pub(super) grown: BTreeMap<NodeIndex, Growth>,
+    /// The different needs that attempts have had: few, however many nodes there are.
+    pub(super) needs: Vec<Arc<Needs>>,
     pub(super) seq: u64,
 }
 

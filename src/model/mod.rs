@@ -31,5 +31,5 @@ pub use node::{Edit, Exec, Isolation, NodeDefinition, NodeKind, NodeSettings, Re
 pub use path::{BadPath, NodePath};
 pub use send::SendError;
 pub use state::{Counts, Ending, KillReason, Outcome, State};
-pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, MAX_DEPTH, Resources};
+pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, MAX_DEPTH, Needs, Resources};
 pub use trigger::{Repository, Trigger, TriggerKind};

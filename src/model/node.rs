@@ -44,10 +44,11 @@ pub enum Reuse {
 }
 
 /// How clean a reused container is for the next node (`decisions.md` 19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// Own HOME, TMPDIR and working copy; what a node changes elsewhere in the container stays.
+    #[default]
     Shared,
     /// Every node in a throw-away layer over the image: nothing it changes stays.
     Pristine,

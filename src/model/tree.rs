@@ -183,13 +183,26 @@ impl Definition {
         merged
     }
 
-    /// Returns what a node needs of the machine, each value from the nearest ancestor that has it.
-    pub fn resources(&self, index: NodeIndex) -> Resources {
-        Resources {
-            cpu: self.nearest(index, |settings| settings.cpu).unwrap_or(1.0),
-            mem: self.nearest(index, |settings| settings.mem).unwrap_or(2.0),
+    /// Returns what a node asks of its container, each value from the nearest ancestor that has it.
+    pub fn needs(&self, index: NodeIndex) -> Needs {
+        Needs {
+            image: self.image(index).map(str::to_owned),
+            cpu: self.nearest(index, |settings| settings.cpu),
+            mem: self.nearest(index, |settings| settings.mem),
             gpu: self.nearest(index, |settings| settings.gpu).unwrap_or(0),
+            requires_docker: self.requires_docker(index),
+            docker_run_args: self.docker_run_args(index).to_vec(),
+            isolation: self.isolation(index),
         }
+    }
+
+    /// Returns what a node needs of the machine, with what the system gives where nobody says.
+    pub fn resources(&self, index: NodeIndex) -> Resources {
+        Resources::of(
+            self.nearest(index, |settings| settings.cpu),
+            self.nearest(index, |settings| settings.mem),
+            self.nearest(index, |settings| settings.gpu).unwrap_or(0),
+        )
     }
 
     /// Says whether a node needs the machine's own Docker.
@@ -245,6 +258,41 @@ pub struct Resources {
     pub mem: f64,
     /// Graphics processors.
     pub gpu: u32,
+}
+
+impl Resources {
+    fn of(cpu: Option<f64>, mem: Option<f64>, gpu: u32) -> Self {
+        Self { cpu: cpu.unwrap_or(1.0), mem: mem.unwrap_or(2.0), gpu }
+    }
+}
+
+/// What a node asks of the container in which it runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Needs {
+    /// Image reference, if anybody names one.
+    pub image: Option<String>,
+    /// Processors, if anybody says.
+    pub cpu: Option<f64>,
+    /// Memory in GiB, if anybody says.
+    pub mem: Option<f64>,
+    /// Graphics processors.
+    pub gpu: u32,
+    /// Whether it needs the machine's own Docker.
+    pub requires_docker: bool,
+    /// More arguments of `docker run`, one word each.
+    pub docker_run_args: Vec<String>,
+    /// How clean the container is to be.
+    pub isolation: Isolation,
+}
+
+/// Amounts are compared as their author wrote them.
+impl Eq for Needs {}
+
+impl Needs {
+    /// Returns the amounts, with what the system gives where nobody says.
+    pub fn resources(&self) -> Resources {
+        Resources::of(self.cpu, self.mem, self.gpu)
+    }
 }
 
 fn path(nodes: &[NodeDefinition], index: NodeIndex) -> NodePath {

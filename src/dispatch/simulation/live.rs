@@ -262,7 +262,8 @@ impl Server {
                     keep: pipeline.group_container(node).is_some(),
                     isolation: Isolation::Shared,
                 };
-                let queue = start::queue_in(options, pipeline, node, pipeline.container_of(fence));
+                let Some((_, attempt)) = pipeline.live_attempt(fence) else { return };
+                let queue = start::queue_of(options, pipeline, attempt, pipeline.container_of(fence));
                 world.judge.told(fence, &id, node, &queue);
                 pool::Message::Start { pipeline: id, worker, start: Box::new(start) }
             }
@@ -279,7 +280,7 @@ impl Server {
         let pipeline = self.pipelines[id].clone();
         for (node, attempt) in pipeline.live_attempts() {
             let (worker, fence) = (attempt.worker.clone(), attempt.fence);
-            let queue = start::queue_in(&world.outside.options, &pipeline, node, pipeline.container_of(fence));
+            let queue = start::queue_of(&world.outside.options, &pipeline, attempt, pipeline.container_of(fence));
             let started = attempt.started_at.is_some();
             self.tell_pool(world, pool::Message::Adopt { worker: worker.clone(), queue, node, fence, started });
             self.act(world, id, Effect::Start { node, fence, worker: worker.clone() });

@@ -162,8 +162,8 @@ fn retries_with_double_memory_stop_at_what_the_machine_has() {
     });
     let mut run = Run::launched(tree.definition(), |launch| launch.most_mem = Some(6.0));
     (0..4).for_each(|_| out_of_memory(&mut run, "/"));
-    let sizes: Vec<u32> = run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts.iter().map(|at| at.mem_mib).collect();
-    assert_eq!(sizes, [2_048, 4_096, 6_144, 6_144]);
+    let attempts = &run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts;
+    assert_eq!(attempts.iter().map(|at| at.needs.mem).collect::<Vec<_>>(), [None, Some(4.0), Some(6.0), Some(6.0)]);
     assert_eq!(run.letters(), "K");
 }
 
@@ -334,7 +334,7 @@ fn an_edit_holds_from_the_next_attempt_on_and_moves_what_is_queued() {
     let orders = effects(&run.pipeline, &events[0]);
     assert_eq!(orders, [Effect::Withdraw { node: NodeIndex::ROOT }, Effect::Offer { node: NodeIndex::ROOT }]);
     run.run("/", 1);
-    assert_eq!(run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts[0].mem_mib, 4_096);
+    assert_eq!(run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts[0].needs.mem, Some(4.0));
     run.put(Command::Edit { node: NodeIndex::ROOT, edit, rerun: true }).unwrap();
     assert_eq!(run.letters(), "Q", "edited and run again in one step");
     let refuse = |edit| Command::Edit { node: NodeIndex::ROOT, edit, rerun: false };
