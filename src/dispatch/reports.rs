@@ -191,9 +191,7 @@ async fn is_safe(answer: Result<Answer, Error>) -> bool {
 }
 
 async fn returned(shared: &Arc<Shared>, pipeline: &PipelineId, worker: WorkerId, fence: Fence) -> bool {
-    let evidence = "given back before it began: another worker may be free sooner".to_owned();
-    let unlease = Command::Unlease { fence, evidence };
-    let is_safe = match shared.ask(pipeline, unlease.by(Actor::Worker), None).await {
+    let is_safe = match shared.ask(pipeline, Command::Return { fence }.by(Actor::Worker), None).await {
         Ok(_) => true,
         Err(Error::Rejected(_)) => {
             // It must not go on: then this is its end.

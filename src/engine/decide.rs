@@ -31,6 +31,12 @@ pub(super) fn decide(pipeline: &Pipeline, now: Timestamp, command: &Command) -> 
             }
             _ => return Err(Rejected::StaleFence(*fence)),
         },
+        Command::Return { fence } => match pipeline.live_attempt(*fence) {
+            Some((node, attempt)) if attempt.started_at.is_none() && pipeline.is_halted(node).is_none() => {
+                Event::AttemptReturned { node, fence: *fence }
+            }
+            _ => return Err(Rejected::StaleFence(*fence)),
+        },
         Command::CannotRun { node, message } => {
             waiting(pipeline, *node)?;
             Event::NodeCannotRun { node: *node, message: message.clone() }

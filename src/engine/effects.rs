@@ -11,10 +11,12 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
         Event::AttemptLeased { node, fence, worker } => {
             vec![Effect::Start { node: *node, fence: *fence, worker: worker.clone() }]
         }
-        Event::AttemptUnleased { node, .. } if pipeline.is_waiting_in_queue(*node) => {
+        Event::AttemptUnleased { node, .. } | Event::AttemptReturned { node, .. }
+            if pipeline.is_waiting_in_queue(*node) =>
+        {
             vec![Effect::Offer { node: *node }]
         }
-        Event::AttemptUnleased { .. } => vec![],
+        Event::AttemptUnleased { .. } | Event::AttemptReturned { .. } => vec![],
         Event::AttemptStarted { .. }
         | Event::AttemptFinished { .. }
         | Event::NodeCannotRun { .. }

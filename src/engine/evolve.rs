@@ -58,6 +58,12 @@ impl Pipeline {
             Event::AttemptUnleased { fence, evidence, node: _ } => {
                 self.end_attempt(*fence, Outcome::Infrastructure { message: evidence.clone() }, 0, recorded.at);
             }
+            Event::AttemptReturned { node, fence } => {
+                self.end_attempt(*fence, Outcome::Infrastructure { message: String::new() }, 0, recorded.at);
+                if let Some(leaf) = self.leaf_mut(*node) {
+                    leaf.attempts.retain(|attempt| attempt.fence != *fence);
+                }
+            }
             Event::AttemptStarted { fence } => self.start(*fence, recorded.at),
             Event::AttemptFinished { fence, outcome, log_bytes } => {
                 if let Some(node) = self.end_attempt(*fence, outcome.clone(), *log_bytes, recorded.at) {

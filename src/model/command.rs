@@ -44,6 +44,11 @@ pub enum Command {
         /// What was seen, for people.
         evidence: String,
     },
+    /// The worker gives back, unbegun, a leaf that was sent to it ahead: another may be free sooner.
+    Return {
+        /// Which attempt.
+        fence: Fence,
+    },
     /// The time that a node may take has passed, by the server's clock.
     DeadlinePassed {
         /// The node whose `max_time` it was.

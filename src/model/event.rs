@@ -49,6 +49,13 @@ pub enum Event {
         /// What was seen.
         evidence: String,
     },
+    /// The worker has given the leaf back unbegun; it is in its queue again, and the attempt was none.
+    AttemptReturned {
+        /// The leaf.
+        node: NodeIndex,
+        /// Which attempt.
+        fence: Fence,
+    },
     /// The command runs.
     AttemptStarted {
         /// Which attempt.
@@ -169,6 +176,7 @@ impl Event {
             Self::NodeQueued { .. } => "node_queued",
             Self::AttemptLeased { .. } => "attempt_leased",
             Self::AttemptUnleased { .. } => "attempt_unleased",
+            Self::AttemptReturned { .. } => "attempt_returned",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptFinished { .. } => "attempt_finished",
             Self::NodeCannotRun { .. } => "node_cannot_run",

@@ -144,7 +144,9 @@ fn track_attempt(connection: &Connection, key: i64, event: &Event) -> Result<(),
             let mut insert = connection.prepare_cached(sql)?;
             insert.execute(params![signed(fence.0)?, key, node.0, worker.as_str()])?;
         }
-        Event::AttemptUnleased { fence, .. } | Event::AttemptFinished { fence, .. } => {
+        Event::AttemptUnleased { fence, .. }
+        | Event::AttemptReturned { fence, .. }
+        | Event::AttemptFinished { fence, .. } => {
             let mut end = connection.prepare_cached("UPDATE attempt SET live = 0 WHERE fence = ?1")?;
             end.execute([signed(fence.0)?])?;
         }

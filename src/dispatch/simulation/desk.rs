@@ -71,9 +71,9 @@ impl Server {
                 self.post(world, &pipeline, Letter::ask(Command::AttemptStarted { fence }, Actor::Worker, reply));
             }
             Message::Returned { fence } => {
-                let unlease = Command::Unlease { fence, evidence: "given back".to_owned() };
+                let command = Command::Return { fence };
                 let reply = Reply::Returned { worker, line, seq, fence };
-                self.post(world, &pipeline, Letter::ask(unlease, Actor::Worker, reply));
+                self.post(world, &pipeline, Letter::ask(command, Actor::Worker, reply));
             }
             Message::Output { fence, offset, data, .. } => {
                 let is_kept = !world.chaos.hinders(&mut world.luck);

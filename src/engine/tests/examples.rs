@@ -88,6 +88,17 @@ fn a_worker_lost_before_the_command_began_gives_the_leaf_back() {
 }
 
 #[test]
+fn a_leaf_that_is_given_back_unbegun_has_had_no_attempt() {
+    let mut run = Run::new(&Tree::Leaf);
+    let fence = run.lease(NodeIndex::ROOT).unwrap();
+    let events = run.put(Command::Return { fence }).unwrap();
+    assert_eq!(effects(&run.pipeline, &events[0]), [Effect::Offer { node: NodeIndex::ROOT }]);
+    run.run("/", 0);
+    run.check();
+    assert_eq!((run.ending(), run.pipeline.leaf(NodeIndex::ROOT).unwrap().attempts.len()), (Some(Ending::Done), 1));
+}
+
+#[test]
 fn what_cannot_run_is_killed_and_the_pipeline_ends_as_infrastructure() {
     let mut run = Run::new(&serial(true, 2));
     run.put(Command::CannotRun { node: run.node("/0"), message: "no such image".into() }).unwrap();

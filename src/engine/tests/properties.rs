@@ -148,6 +148,7 @@ fn take(run: &mut Run, step: &Step) {
             let grown = run.pipeline.definition().grows_at(node).and_then(|_| printed(*which));
             Command::AttemptFinished { fence, outcome: Outcome::Exited { code: *code }, log_bytes: 0, grown }
         }),
+        Step::Lose(which) if which % 3 == 0 => fence(*which).map(|fence| Command::Return { fence }),
         Step::Lose(which) => fence(*which).map(|fence| Command::Unlease { fence, evidence: "gone".into() }),
         Step::CannotRun(which) => leaf(*which).map(|node| Command::CannotRun { node, message: "no image".into() }),
         Step::Reset(which) => Some(Command::Reset { node: node(*which) }),
