@@ -36,7 +36,6 @@ pub(super) fn queue_of(
 }
 
 fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, needs: &Needs) -> Queue {
-    let may_mount = options.pristine && pipeline.launch().trust == Trust::Trusted;
     Arc::new(QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
         group,
@@ -44,20 +43,26 @@ fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, 
         amounts: amounts(options, needs),
         requires_docker: needs.requires_docker,
         docker_run_args: needs.docker_run_args.clone(),
-        isolation: if may_mount { needs.isolation } else { Isolation::Shared },
+        isolation: granted(options, pipeline, needs.isolation),
     })
 }
 
 /// How clean the leaf's container is: a layer of its own only where it may have one.
 pub(super) fn isolation(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Isolation {
-    if no_layer(options, pipeline, node).is_some() { Isolation::Shared } else { pipeline.definition().isolation(node) }
+    granted(options, pipeline, pipeline.definition().isolation(node))
 }
 
 /// Says, for people, why a leaf that asked for a layer of its own runs without; nothing when it has one, or did not ask.
 pub(super) fn no_layer(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<&'static str> {
-    if pipeline.definition().isolation(node) == Isolation::Shared {
-        return None;
-    }
+    if pipeline.definition().isolation(node) == Isolation::Shared { None } else { no_mounts(options, pipeline) }
+}
+
+fn granted(options: &Options, pipeline: &Pipeline, asked: Isolation) -> Isolation {
+    if no_mounts(options, pipeline).is_some() { Isolation::Shared } else { asked }
+}
+
+/// Says why the workers of this pipeline may not mount; nothing when they may.
+fn no_mounts(options: &Options, pipeline: &Pipeline) -> Option<&'static str> {
     match pipeline.launch().trust {
         Trust::Fork => Some("runs without a layer of its own: the code of a fork gets no worker that may mount"),
         Trust::Trusted if !options.pristine => Some(
