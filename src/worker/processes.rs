@@ -128,6 +128,10 @@ fn parent_and_beginning(stat: &str) -> Option<(i32, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+
+    use nix::sys::signal::killpg;
+
     use super::*;
 
     #[test]
@@ -139,14 +143,17 @@ mod tests {
 
     #[test]
     fn the_spared_and_their_children_are_left_alone() {
-        let mut old = std::process::Command::new("sh").args(["-c", "sleep 1000 & wait"]).spawn().unwrap();
+        let mut old = std::process::Command::new("sh");
+        let mut old = old.args(["-c", "sleep 1000 & wait"]).process_group(0).spawn().unwrap();
         let reach = Reach::newcomers();
         let mut new = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let Reach::AllBut(spared) = &reach else { panic!("newcomers spare somebody") };
         let meant: Vec<i32> = below_us(spared).iter().map(|process| process.pid).collect();
         assert!(meant.contains(&new.id().cast_signed()) && !meant.contains(&old.id().cast_signed()));
+        new.kill().unwrap();
+        // With its own child, which would hold the output of the tests open.
+        killpg(Pid::from_raw(old.id().cast_signed()), Signal::SIGKILL).unwrap();
         for child in [&mut old, &mut new] {
-            child.kill().unwrap();
             child.wait().unwrap();
         }
     }
