@@ -1,6 +1,6 @@
 //! Makes the `.git` of a working copy: one commit, detached, no remote, no credentials. Knows no file of the working copy.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use git2::{Commit, IndexEntry, Repository, RepositoryInitOptions};
 
@@ -16,6 +16,15 @@ pub(super) fn write(
     let mut options = RepositoryInitOptions::new();
     let copy = Repository::init_opts(folder, options.external_template(false).no_reinit(true))?;
     let inside = copy.path().to_owned();
+    // Explanations for people who set up a repository; every node would have its own copies.
+    for file in ["description", "hooks/README.sample", "info/exclude"] {
+        match fs::remove_file(inside.join(file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::disk("clear the working copy's .git")(error));
+            }
+            _ => {}
+        }
+    }
 
     let mut pack = mirror.packbuilder()?;
     pack.set_threads(1);

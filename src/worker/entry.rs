@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use nix::sys::signal::SigSet;
+
 /// Where a worker finds what it needs. The executor that starts it chooses; people do not.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
@@ -48,7 +50,12 @@ pub fn run(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        // The end of every node is a signal; the thread that cleans up now and then need not wake for it.
+        .on_thread_start(|| SigSet::all().thread_block().unwrap_or_default())
+        .build();
     let session = runtime.and_then(|runtime| {
         let session = runtime.block_on(async { super::session::Session::new(&options) })?;
         Ok((runtime, session))

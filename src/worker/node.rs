@@ -1,11 +1,6 @@
 //! One running node: its process, its pipes, and the way to its end. Knows no socket.
 
-use std::{
-    io,
-    os::{fd::OwnedFd, unix::process::CommandExt},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ffi::OsString, io, os::fd::OwnedFd, time::Duration};
 
 use nix::{
     fcntl::{FcntlArg, fcntl},
@@ -18,7 +13,7 @@ use super::{
     memory::OutOfMemory,
     processes::{self, Reach},
     protocol::Start,
-    spawn::spawn,
+    spawn::{Program, Spawner, Started},
     workspace::Workspace,
 };
 use crate::model::{Fence, Isolation, KillReason, Outcome};
@@ -65,29 +60,27 @@ impl Node {
     ///
     /// # Errors
     /// With words for people, when there is nothing that could be started.
-    pub(crate) fn start(start: &Start, workspace: &mut Workspace, memory: &OutOfMemory) -> Result<Self, String> {
-        let (home, temporary) = (workspace.home(), workspace.temporary());
+    pub(crate) fn start(
+        start: &Start,
+        workspace: &mut Workspace,
+        spawner: &mut Spawner,
+        memory: &OutOfMemory,
+    ) -> Result<Self, String> {
+        let mut environment: BTreeMap<OsString, OsString> =
+            start.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        environment.insert("HOME".into(), workspace.home().into());
+        environment.insert("TMPDIR".into(), workspace.temporary().into());
         // A group's container is kept as it is, changes and all.
         let isolation = if start.keep { Isolation::Shared } else { start.isolation };
         let confinement = workspace.confinement(isolation)?;
         let (shell, script) = workspace.hand_over(&start.command)?;
         let out_of_memory_before = memory.count();
         let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
-        let mut command = Command::new(shell);
-        command
-            .arg(script)
-            .envs(&start.env)
-            .env("HOME", home)
-            .env("TMPDIR", temporary)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let mut child = spawn(command, confinement)
+        let program = Program { path: shell, arguments: &[script.as_os_str()], environment };
+        let Started { pid, stdout, stderr } = spawner
+            .spawn(program, confinement.as_ref())
             .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;
-        let stdout = Pipe::open(child.stdout.take().map(OwnedFd::from));
-        let stderr = Pipe::open(child.stderr.take().map(OwnedFd::from));
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids fit"));
+        let (stdout, stderr) = (Pipe::open(stdout), Pipe::open(stderr));
         let now = Instant::now();
         Ok(Self {
             fence: start.fence,
@@ -212,12 +205,10 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    fn open(descriptor: Option<OwnedFd>) -> Self {
-        let receiver = descriptor.map(pipe::Receiver::from_owned_fd).transpose();
-        let receiver = receiver.unwrap_or_else(|error| {
-            tracing::error!(%error, "a pipe cannot be read");
-            None
-        });
+    fn open(end: OwnedFd) -> Self {
+        // We made it: there is no need to ask the kernel what it is.
+        let receiver = pipe::Receiver::from_owned_fd_unchecked(end);
+        let receiver = receiver.inspect_err(|error| tracing::error!(%error, "a pipe cannot be read")).ok();
         Self { receiver, is_wide: false }
     }
 

@@ -16,6 +16,7 @@ use super::{
     node::{Node, Pipe},
     processes::{self, Reach},
     protocol::{FromWorker, Message, Start, Stream, ToWorker},
+    spawn::Spawner,
     spool::Spool,
     wire,
     workspace::Workspace,
@@ -56,6 +57,7 @@ pub(crate) struct Session {
     last_fence: Option<Fence>,
     ended: VecDeque<(Fence, Outcome, u64)>,
     ground: Ground,
+    spawner: Spawner,
     /// Reads what processes still print whose node has ended.
     drains: JoinSet<()>,
     memory: OutOfMemory,
@@ -82,6 +84,7 @@ impl Session {
             last_fence: None,
             ended: VecDeque::new(),
             ground: Ground::prepare(Workspace::new(options)),
+            spawner: Spawner::new()?,
             drains: JoinSet::new(),
             memory: OutOfMemory::open(),
             leaving: Leaving::No,
@@ -105,8 +108,10 @@ impl Session {
                 return self.end(code).await;
             }
             if self.ground.is_quickly_cleaned() {
-                // The end of the last node is told first.
-                self.line.flush_now();
+                if self.queue.is_empty() {
+                    // The server waits for nothing else. Otherwise it hears of the end together with the next beginning.
+                    self.line.flush_now();
+                }
                 self.ground.clean();
                 continue;
             }
@@ -199,7 +204,11 @@ impl Session {
     }
 
     fn output(&mut self, stream: Stream, data: &[u8]) {
-        let Some(Running { node, .. }) = self.node.as_mut().filter(|_| !data.is_empty()) else { return };
+        if data.is_empty() {
+            // A stream ends with the last who writes to it: most likely the node's own process, just now.
+            return self.reap();
+        }
+        let Some(Running { node, .. }) = &mut self.node else { return };
         let (fence, offset) = (node.fence, node.log_bytes);
         node.log_bytes += data.len() as u64;
         self.spool.push(|seq| wire::encode_output(seq, fence, stream, offset, data));
@@ -235,7 +244,8 @@ impl Session {
 
     fn begin(&mut self, start: &Start) {
         let Start { fence, keep, .. } = *start;
-        match self.ground.begin(keep, |workspace| Node::start(start, workspace, &self.memory)) {
+        let (spawner, memory) = (&mut self.spawner, &self.memory);
+        match self.ground.begin(keep, |workspace| Node::start(start, workspace, spawner, memory)) {
             Ok(node) => {
                 let pid = node.pid.as_raw().unsigned_abs();
                 self.node = Some(Running { node, keep });

@@ -1,22 +1,34 @@
-//! How a node's shell becomes a process: as quick as can be, or without the worker's right to mount and, if wanted, in a
-//! layer of its own. Knows no nodes; the only place of the worker with unsafe code.
+//! How a node's shell becomes a process: as quick as can be, without the worker's right to mount where it has that, and in a
+//! layer of its own if wanted. Knows no nodes; the only place of the worker with unsafe code.
+//!
+//! The child borrows the worker's memory until it becomes the shell (as `vfork`): copying the page tables of a worker takes
+//! longer than everything else that a short node needs. `posix_spawn` does the same, but cannot give up rights on the way.
 
 use std::{
-    ffi::CString,
+    collections::BTreeMap,
+    ffi::{CString, OsStr, OsString},
+    fs::File,
     io,
     os::{
-        fd::{AsRawFd, BorrowedFd, RawFd},
-        unix::{ffi::OsStrExt, process::CommandExt},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
     },
     path::Path,
-    process::{Child, Command},
+    ptr,
+    sync::atomic::{AtomicI32, Ordering},
 };
 
 use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
     libc,
-    sched::{CloneFlags, setns, unshare},
-    sys::prctl,
-    unistd::chdir,
+    sched::{CloneFlags, clone, setns, unshare},
+    sys::{
+        prctl,
+        signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask},
+        wait::waitpid,
+    },
+    unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setpgid},
 };
 
 /// Bit of the right to mount, and to much else.
@@ -101,19 +113,128 @@ impl Confinement {
     }
 }
 
-/// Starts a process.
-///
-/// # Errors
-/// When it cannot be started, or not be confined: then nothing of it has run.
-#[expect(unsafe_code, reason = "between fork and exec only system calls are allowed")]
-pub(crate) fn spawn(mut command: Command, confinement: Option<Confinement>) -> io::Result<Child> {
-    let Some(confinement) = confinement else {
-        // Without pre_exec, uid or folder the standard library uses posix_spawn: no copy of the page tables.
-        return command.spawn();
-    };
-    // SAFETY: `enter` neither allocates nor takes a lock.
-    unsafe { command.pre_exec(move || confinement.enter()) };
-    command.spawn()
+/// What a child needs of stack until it becomes the shell; much more than it does.
+const STACK: usize = 128 * 1024;
+
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
+    /// An absolute path.
+    pub(crate) path: &'a Path,
+    pub(crate) arguments: &'a [&'a OsStr],
+    /// Besides what the worker has, and in its place.
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+}
+
+/// A process that runs, the first of a group of its own.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: Pid,
+    /// Where its output can be read, without waiting.
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// Starts processes. All that is the same for all of them is made once.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    environment: BTreeMap<OsString, OsString>,
+    nothing: File,
+    stack: Vec<u8>,
+}
+
+impl Spawner {
+    /// Takes up the worker's own environment.
+    ///
+    /// # Errors
+    /// When there is no /dev/null.
+    pub(crate) fn new() -> io::Result<Self> {
+        let environment = std::env::vars_os().collect();
+        Ok(Self { environment, nothing: File::open("/dev/null")?, stack: vec![0; STACK] })
+    }
+
+    /// Starts a process in the folder of the worker, or in that of its confinement.
+    ///
+    /// # Errors
+    /// When it cannot be started, or not be confined: then nothing of it has run.
+    pub(crate) fn spawn(&mut self, program: Program<'_>, confinement: Option<&Confinement>) -> io::Result<Started> {
+        let path = CString::new(program.path.as_os_str().as_bytes())?;
+        let rest = program.arguments.iter().map(|argument| CString::new(argument.as_bytes()));
+        let arguments: Vec<CString> = std::iter::once(Ok(path.clone())).chain(rest).collect::<Result<_, _>>()?;
+        let inherited = self.environment.iter().filter(|(name, _)| !program.environment.contains_key(*name));
+        let pair =
+            |(name, value): (&OsString, &OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat());
+        let environment: Vec<CString> = inherited.chain(&program.environment).map(pair).collect::<Result<_, _>>()?;
+        let (stdout, out) = pipe2(OFlag::O_CLOEXEC)?;
+        let (stderr, err) = pipe2(OFlag::O_CLOEXEC)?;
+        for end in [&stdout, &stderr] {
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        let ends = [self.nothing.as_fd(), out.as_fd(), err.as_fd()];
+        let image = Image { path, arguments: pointers(&arguments), environment: pointers(&environment), ends };
+        let pid = image.start(&mut self.stack, confinement)?;
+        Ok(Started { pid, stdout, stderr })
+    }
+}
+
+/// The list that the kernel takes; good for as long as the strings are.
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+}
+
+/// All that becomes a process, made beforehand: between fork and exec nothing may be allocated.
+struct Image<'a> {
+    path: CString,
+    arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
+    /// Standard input, output and error.
+    ends: [BorrowedFd<'a>; 3],
+}
+
+impl Image<'_> {
+    #[expect(unsafe_code, reason = "the child runs in the memory of the worker until it becomes another program")]
+    fn start(&self, stack: &mut [u8], confinement: Option<&Confinement>) -> io::Result<Pid> {
+        let failure = AtomicI32::new(0);
+        let child = Box::new(|| {
+            let Err(error) = self.become_it(confinement);
+            failure.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Relaxed);
+            127
+        });
+        // A signal that came in between would be handled by the child, in our memory.
+        let own = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        // SAFETY: this thread waits until the child is another program or is gone, and so does all that is borrowed. The child
+        // has a stack of its own, makes system calls and nothing else.
+        let cloned =
+            unsafe { clone(child, stack, CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK, Some(libc::SIGCHLD)) };
+        own.thread_set_mask()?;
+        let pid = cloned?;
+        match failure.load(Ordering::Relaxed) {
+            0 => Ok(pid),
+            error => {
+                waitpid(pid, None).ok();
+                Err(io::Error::from_raw_os_error(error))
+            }
+        }
+    }
+
+    /// Turns the child into the program; comes back only when that fails.
+    #[expect(unsafe_code, reason = "no safe wrapper takes lists that were made before")]
+    fn become_it(&self, confinement: Option<&Confinement>) -> Result<std::convert::Infallible, io::Error> {
+        let [stdin, stdout, stderr] = self.ends;
+        dup2_stdin(stdin)?;
+        dup2_stdout(stdout)?;
+        dup2_stderr(stderr)?;
+        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+        if let Some(confinement) = confinement {
+            confinement.enter()?;
+        }
+        // SAFETY: nothing is called when it comes. Rust ignores this signal; other programs expect to be ended by it.
+        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        // SAFETY: the lists end with a null, and the strings outlive this call.
+        unsafe { libc::execve(self.path.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr()) };
+        Err(Errno::last().into())
+    }
 }
 
 /// Takes the right away from every set, so that no file that is run brings it back.
@@ -181,16 +302,53 @@ fn instruction(code: u32, (jt, jf): (u8, u8), k: u32) -> libc::sock_filter {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Stdio;
+    use std::io::Read as _;
 
     use super::*;
 
+    fn run(path: &str, script: &str, confinement: Option<&Confinement>) -> io::Result<(String, String)> {
+        let environment = BTreeMap::from([("COLOUR".into(), "deep blue".into())]);
+        let arguments = [OsStr::new("-c"), OsStr::new(script)];
+        let program = Program { path: Path::new(path), arguments: &arguments, environment };
+        let started = Spawner::new()?.spawn(program, confinement)?;
+        let read = |end: OwnedFd| {
+            fcntl(&end, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+            let mut text = String::new();
+            File::from(end).read_to_string(&mut text).unwrap();
+            text
+        };
+        let said = (read(started.stdout), read(started.stderr));
+        waitpid(started.pid, None).unwrap();
+        Ok(said)
+    }
+
     /// Runs a script without the right to mount; who tests may not have it either, and then only the filter is tested.
     fn confined(script: &str) -> String {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = spawn(command, Some(Confinement::new(None, Path::new("/")).unwrap())).unwrap();
-        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+        run("/bin/sh", script, Some(&Confinement::new(None, Path::new("/")).unwrap())).unwrap().0
+    }
+
+    #[test]
+    fn a_process_has_its_pipes_its_environment_and_a_group_of_its_own() {
+        let script =
+            "echo $COLOUR $PATH; echo $$ >&2; cut -d' ' -f5 /proc/$$/stat >&2; cat; grep Sig[BI] /proc/self/status";
+        let (out, err) = run("/bin/sh", script, None).unwrap();
+        let (first, signals) = out.split_once('\n').unwrap();
+        assert_eq!(first, format!("deep blue {}", std::env::var_os("PATH").unwrap().display()));
+        let signals: Vec<u64> =
+            signals.lines().filter_map(|line| u64::from_str_radix(line.rsplit('\t').next()?, 16).ok()).collect();
+        let broken_pipe = 1 << (Signal::SIGPIPE as i32 - 1);
+        assert!(signals.len() == 2 && signals[0] == 0 && signals[1] & broken_pipe == 0, "{out}");
+        let ids: Vec<&str> = err.lines().collect();
+        assert!(ids.len() == 2 && ids[0] == ids[1], "{err}");
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_an_error_and_leaves_no_process() {
+        for (path, kind) in [("/nonexistent", io::ErrorKind::NotFound), ("/etc", io::ErrorKind::PermissionDenied)] {
+            assert_eq!(run(path, "true", None).unwrap_err().kind(), kind);
+        }
+        let lost = Confinement::new(Some(File::open("/dev/null").unwrap().as_fd()), Path::new("/")).unwrap();
+        assert!(run("/bin/sh", "true", Some(&lost)).is_err(), "no view can be entered there");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl WorkingCopy {
     pub(crate) fn restore(&mut self) -> io::Result<()> {
         let trusted = before(self.handed_over, CLOCK_STEP);
         let known = match (self.root.take(), fs::symlink_metadata(&self.target)) {
-            (Some(root), Ok(found)) if found.is_dir() && found.ino() == root.stamp.inode => Some(root),
+            (Some(root), Ok(found)) if found.is_dir() && found.ino() == root.stamp.inode => Some((root, found)),
             (_, Ok(found)) if found.is_dir() => None,
             (_, Ok(_)) => {
                 remove(&self.target)?;
@@ -105,8 +105,8 @@ impl WorkingCopy {
             }
         };
         let root = match known {
-            Some(mut root) => {
-                mend(&self.source, &self.target, &mut root, trusted)?;
+            Some((mut root, found)) => {
+                mend(&self.source, &self.target, &mut root, &found, trusted)?;
                 root
             }
             None => {
@@ -188,13 +188,12 @@ fn finish_folder(source: &Path, target: &Path) -> io::Result<Stamp> {
 }
 
 /// Undoes what happened to a folder that is still the one we made, and to all below it.
-fn mend(source: &Path, target: &Path, folder: &mut Folder, trusted: (i64, i64)) -> io::Result<()> {
-    let found = fs::symlink_metadata(target)?;
-    let mut changed = Stamp::of(&found) != folder.stamp;
+fn mend(source: &Path, target: &Path, folder: &mut Folder, found: &Metadata, trusted: (i64, i64)) -> io::Result<()> {
+    let mut changed = Stamp::of(found) != folder.stamp;
     if changed || folder.stamp.changed >= trusted {
         let original = fs::metadata(source)?;
         let times = |metadata: &Metadata| (metadata.mtime(), metadata.mtime_nsec(), metadata.mode());
-        changed |= times(&found) != times(&original);
+        changed |= times(found) != times(&original);
         own(target)?;
         changed |= clear(target, &folder.entries.keys().cloned().collect())?;
     }
@@ -205,7 +204,7 @@ fn mend(source: &Path, target: &Path, folder: &mut Folder, trusted: (i64, i64)) 
             && found.is_dir()
             && found.ino() == inner.stamp.inode
         {
-            mend(&from, &to, inner, trusted)?;
+            mend(&from, &to, inner, found, trusted)?;
         } else if !found.as_ref().is_some_and(|found| is_pristine(entry, found, &from, &to, trusted)) {
             if !changed {
                 own(target)?;

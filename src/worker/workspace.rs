@@ -33,7 +33,7 @@ pub(crate) struct Workspace {
     copy: Option<WorkingCopy>,
     work: PathBuf,
     private: PathBuf,
-    script: PathBuf,
+    script: Script,
     shell: Option<PathBuf>,
     /// Counts the folders that were made for HOME and TMPDIR.
     number: u64,
@@ -60,7 +60,7 @@ impl Workspace {
             copy,
             work,
             private,
-            script,
+            script: Script { path: script, written: None },
             shell: None,
             number: 0,
             folders: None,
@@ -138,7 +138,7 @@ impl Workspace {
         if let Some(Err(error)) = self.layers.as_mut().map(Layers::dissolve) {
             tracing::debug!(%error, "a layer is left behind");
         }
-        for path in [&self.private.join(self.number.to_string()), &self.script] {
+        for path in [&self.private.join(self.number.to_string()), &self.script.path] {
             if let Err(error) = remove(path) {
                 tracing::debug!(%error, path = %path.display(), "left behind");
             }
@@ -172,12 +172,13 @@ impl Workspace {
                 SHELL_FOLDERS.join(", ")
             ));
         };
-        write_script(&self.script, shell, command).map_err(|error| told(&self.script, &error).to_string())?;
+        let written = self.script.write(shell, command, self.handed_over);
+        written.map_err(|error| told(&self.script.path, &error).to_string())?;
         if let Some(copy) = &mut self.copy {
             copy.hand_over();
         }
         self.handed_over = file_clock();
-        Ok((shell, &self.script))
+        Ok((shell, &self.script.path))
     }
 }
 
@@ -219,30 +220,47 @@ impl Folders {
     }
 }
 
-/// Writes the script, unless it is there already: writing costs more than all else that a short node needs.
-fn write_script(path: &Path, shell: &Path, command: &str) -> io::Result<()> {
-    let mut text = Vec::with_capacity(command.len() + 32);
-    writeln!(text, "#!{}", shell.display())?;
-    text.extend_from_slice(command.as_bytes());
-    if !command.ends_with('\n') {
-        text.push(b'\n');
-    }
-    if is_script(path, &text) {
-        return Ok(());
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => remove(path)?,
-        _ => {}
-    }
-    File::options().write(true).create_new(true).mode(0o755).open(path)?.write_all(&text)
+/// The file with the node's command.
+#[derive(Debug)]
+struct Script {
+    path: PathBuf,
+    /// What was written last, and how the file looked then.
+    written: Option<(Vec<u8>, Stamp)>,
 }
 
-fn is_script(path: &Path, text: &[u8]) -> bool {
-    let is_alike = |file: fs::Metadata| {
-        let is_plain = file.is_file() && file.nlink() == 1 && file.uid() == nix::unistd::geteuid().as_raw();
-        is_plain && file.mode() & 0o7777 == 0o755 && file.len() == text.len() as u64
-    };
-    fs::symlink_metadata(path).is_ok_and(is_alike) && fs::read(path).is_ok_and(|found| found == text)
+impl Script {
+    /// Writes a command, unless it is there already: writing costs more than all else that a short node needs.
+    fn write(&mut self, shell: &Path, command: &str, handed_over: (i64, i64)) -> io::Result<()> {
+        let mut text = Vec::with_capacity(command.len() + 32);
+        writeln!(text, "#!{}", shell.display())?;
+        text.extend_from_slice(command.as_bytes());
+        if !command.ends_with('\n') {
+            text.push(b'\n');
+        }
+        if self.is_there(&text, handed_over) {
+            return Ok(());
+        }
+        self.written = None;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => remove(&self.path)?,
+            _ => {}
+        }
+        let mut file = File::options().write(true).create_new(true).mode(0o755).open(&self.path)?;
+        file.write_all(&text)?;
+        self.written = Some((text, Stamp::of(&file.metadata()?)));
+        Ok(())
+    }
+
+    fn is_there(&self, text: &[u8], handed_over: (i64, i64)) -> bool {
+        let Some((_, stamp)) = self.written.as_ref().filter(|(written, _)| written == text) else { return false };
+        // Where the kernel's clock could hide a change, the file is compared.
+        let is_untouched = |file: fs::Metadata| {
+            let is_plain = file.is_file() && file.nlink() == 1 && file.mode() & 0o7777 == 0o755;
+            let is_same = || fs::read(&self.path).is_ok_and(|found| found == text);
+            is_plain && Stamp::of(&file) == *stamp && (stamp.is_trusted(handed_over) || is_same())
+        };
+        fs::symlink_metadata(&self.path).is_ok_and(is_untouched)
+    }
 }
 
 #[cfg(test)]
