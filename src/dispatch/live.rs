@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     action::{Receipt, Request, being_ended},
@@ -24,6 +27,10 @@ use crate::{
 
 /// How many messages at most share one commit.
 const BATCH: usize = 64;
+
+/// Where so many leaves are on their way, what workers say of them shares commits: one in so long.
+const MANY: usize = 4;
+const SHARED: Duration = Duration::from_millis(2);
 
 /// How long a pipeline that has ended stays in memory for those who look at it.
 const LINGER: Duration = Duration::from_secs(30);
@@ -48,6 +55,18 @@ pub(super) struct Live {
     shared: Arc<Shared>,
     id: PipelineId,
     pipeline: Pipeline,
+    committed_at: Instant,
+}
+
+impl Message {
+    /// Says whether nobody notices when it waits a moment.
+    fn can_wait(&self) -> bool {
+        match self {
+            Self::Ask { request: Request::Command(asked), .. } => asked.actor == Actor::Worker,
+            Self::Lease { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 type Reply = (oneshot::Sender<Result<Receipt, Error>>, Result<Receipt, Error>);
@@ -70,7 +89,7 @@ struct Draft {
 
 impl Live {
     pub(super) fn new(shared: Arc<Shared>, pipeline: Pipeline) -> Self {
-        Self { shared, id: pipeline.launch().pipeline.clone(), pipeline }
+        Self { shared, id: pipeline.launch().pipeline.clone(), pipeline, committed_at: Instant::now() }
     }
 }
 
@@ -85,6 +104,7 @@ pub(super) async fn run(mut live: Live, mut messages: mpsc::Receiver<Message>) {
                 if count == 0 {
                     return;
                 }
+                live.gather(&mut batch, &mut messages).await;
                 if !live.take(std::mem::take(&mut batch)).await {
                     return;
                 }
@@ -104,6 +124,21 @@ pub(super) async fn run(mut live: Live, mut messages: mpsc::Receiver<Message>) {
 }
 
 impl Live {
+    /// Waits for more where many short leaves go by: each commit is a wait for the disk, and a round of messages.
+    async fn gather(&self, batch: &mut Vec<Message>, messages: &mut mpsc::Receiver<Message>) {
+        let due = self.committed_at + SHARED;
+        while batch.len() < BATCH
+            && batch.iter().all(Message::can_wait)
+            && self.pipeline.live_attempts().nth(MANY - 1).is_some()
+        {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(due) => return,
+                count = messages.recv_many(batch, BATCH - batch.len()) => if count == 0 { return },
+            }
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.pipeline.finished().is_some() && self.pipeline.live_attempts().next().is_none()
     }
@@ -239,6 +274,7 @@ impl Live {
             return true;
         }
         let written = self.write(&events, keys).await;
+        self.committed_at = Instant::now();
         if let Err(error) = written {
             tracing::error!(pipeline = %self.id, error = %error, "a commit failed; the pipeline goes back to what is stored");
             let failure = Arc::new(error);

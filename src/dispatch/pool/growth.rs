@@ -12,7 +12,7 @@ use super::{
     worker::{Phase, Worker},
     workers::lost_group,
 };
-use crate::model::{Isolation, WorkerId};
+use crate::model::WorkerId;
 
 /// How many workers of a queue may be starting at once before one of them has proved that they can.
 const FIRST_WORKERS: usize = 2;
@@ -90,8 +90,8 @@ impl Book {
     /// Gives short leaves to busy workers, so that the next start is on its way before the leaf before has ended.
     fn send_ahead(&mut self, queue: &Queue, now: Timestamp, lots: &mut dyn Lots) {
         let depth = self.tempos.get(queue).map_or(0, Tempo::ahead);
-        // In a group every leaf depends on what the one before left; a pristine one begins with an empty container.
-        if depth == 0 || queue.group.is_some() || queue.isolation == Isolation::Pristine {
+        // In a group every leaf depends on what the one before left.
+        if depth == 0 || queue.group.is_some() {
             return;
         }
         let is_quick = |worker: &Worker| between(worker.turned_at, now) < STUCK && !worker.works.is_empty();

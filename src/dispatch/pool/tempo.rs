@@ -7,11 +7,11 @@ use jiff::Timestamp;
 /// Leaves shorter than this are served best by few workers, each told of the next leaf before it has ended the one before.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// How much work a worker is given ahead: more than a commit takes, so that it never waits for one.
-const AHEAD: Duration = Duration::from_millis(10);
+/// How much work a worker is given ahead: more than a few commits take, so that it never waits for one.
+const AHEAD: Duration = Duration::from_millis(16);
 
 /// How many leaves a worker is given ahead at most.
-const MOST_AHEAD: u32 = 8;
+const MOST_AHEAD: u32 = 16;
 
 /// What a container takes to start on a machine with nothing else to do. The busier the machine, the longer: short leaves
 /// take longer there as well, and are short all the same.
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn only_short_leaves_are_sent_ahead_and_the_shorter_the_more() {
         assert_eq!(Tempo::new(at(0)).ahead(), 0, "nobody knows yet how long they take");
-        assert_eq!([0, 1, 4, 30, 50, 5_000].map(|millis| tempo(millis).ahead()), [8, 8, 2, 1, 0, 0]);
+        assert_eq!([0, 1, 4, 30, 50, 5_000].map(|millis| tempo(millis).ahead()), [16, 16, 4, 1, 0, 0]);
     }
 
     #[test]
