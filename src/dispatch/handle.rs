@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{bytes::Bytes, sync::CancellationToken};
 
 use super::{
     action::{Action, Receipt, Request},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     clock,
     model::{Actor, Fence, NodePath, PipelineId, Recorded},
-    store::{inbox, outbox as outbox_rows, pipelines, server, tokens},
+    store::{Packed, inbox, outbox as outbox_rows, pipelines, server, tokens},
 };
 
 /// What came of storing a delivery.
@@ -53,7 +53,7 @@ pub struct NewDelivery {
     /// Headers worth keeping.
     pub headers: Vec<(String, String)>,
     /// The JSON body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// `owner/name`, where the payload tells it.
     pub repository: Option<String>,
     /// `action` of the payload, where it has one.
@@ -107,6 +107,7 @@ impl Dispatch {
         let now = clock::now();
         let NewDelivery { guid, event, headers, body, repository, action } = delivery;
         let headers = serde_json::to_string(&headers).map_err(|error| Error::Unavailable(Box::new(error)))?;
+        let body = Packed::of(&body)?;
         let delivery = inbox::NewDelivery { guid, event, action, repository, headers, body };
         let is_new = self.shared.store.write(move |connection| inbox::put(connection, &delivery, now)).await?;
         if is_new {

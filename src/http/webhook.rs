@@ -57,7 +57,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: bytes::Bytes) -> Result<S
         guid: guid.to_owned(),
         event: event.to_owned(),
         headers: github_headers(headers),
-        body: json.into_inner().to_vec(),
+        body: json.into_inner(),
         repository: envelope.repository,
         action: envelope.action,
     };

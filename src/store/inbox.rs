@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     error::Error,
+    packed::Packed,
     row::{micros, timestamp},
 };
 
@@ -24,7 +25,7 @@ pub struct NewDelivery {
     /// Headers worth keeping, as JSON.
     pub headers: String,
     /// The JSON body.
-    pub body: Vec<u8>,
+    pub body: Packed,
 }
 
 /// What became of a delivery.
@@ -93,38 +94,49 @@ pub struct Delivery {
 /// # Errors
 /// [`Error`] of the store.
 pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> Result<bool, Error> {
-    let mut known = connection
-        .prepare_cached("UPDATE inbox SET deliveries = deliveries + 1 WHERE source = 'github' AND guid = ?1")?;
-    if known.execute([&delivery.guid])? > 0 {
-        return Ok(false);
-    }
-    let body = zstd::encode_all(&delivery.body[..], 1).map_err(|error| Error::Failed(error.to_string()))?;
-    let mut insert = connection.prepare_cached(
+    let mut upsert = connection.prepare_cached(
         "INSERT INTO inbox(source, guid, event, action, repository, received_at, headers, body, next_at)
-         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)",
+         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)
+         ON CONFLICT (source, guid) DO UPDATE SET deliveries = deliveries + 1
+         RETURNING deliveries = 1",
     )?;
-    let NewDelivery { guid, event, action, repository, headers, body: _ } = delivery;
-    insert.execute(params![guid, event, action, repository, micros(now), headers, body])?;
-    Ok(true)
+    let NewDelivery { guid, event, action, repository, headers, body } = delivery;
+    let values = params![guid, event, action, repository, micros(now), headers, body];
+    Ok(upsert.query_one(values, |row| row.get(0))?)
 }
 
-/// Returns the next delivery that is due and not in hand, oldest first.
+/// Bodies are read until there are so many bytes: a delivery may have 25 MB.
+const AT_HAND: usize = 1024 * 1024;
+
+/// Returns the next deliveries that are due and not in hand, oldest first: at least one if there is one, at most so many.
 ///
 /// # Errors
 /// [`Error`] of the store.
-pub fn next_due(connection: &Connection, now: Timestamp, in_hand: &HashSet<i64>) -> Result<Option<Waiting>, Error> {
+pub fn due(
+    connection: &Connection,
+    now: Timestamp,
+    in_hand: &HashSet<i64>,
+    most: usize,
+) -> Result<Vec<Waiting>, Error> {
     let mut due = connection.prepare_cached(
-        "SELECT seq FROM inbox INDEXED BY inbox_new WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2",
+        "SELECT seq, guid, event, body, attempts FROM inbox INDEXED BY inbox_new
+         WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2",
     )?;
-    let window = i64::try_from(in_hand.len() + 1).unwrap_or(i64::MAX);
-    let seqs = due.query_map(params![micros(now), window], |row| row.get::<_, i64>(0))?;
-    let Some(seq) = seqs.filter_map(Result::ok).find(|seq| !in_hand.contains(seq)) else { return Ok(None) };
-    let mut statement = connection.prepare_cached("SELECT guid, event, body, attempts FROM inbox WHERE seq = ?1")?;
-    let mut waiting = statement.query_row([seq], |row| {
-        Ok(Waiting { seq, guid: row.get(0)?, event: row.get(1)?, body: row.get(2)?, attempts: row.get(3)? })
-    })?;
-    waiting.body = zstd::decode_all(&waiting.body[..]).map_err(|error| Error::Unreadable(error.to_string()))?;
-    Ok(Some(waiting))
+    let window = i64::try_from(in_hand.len().saturating_add(most)).unwrap_or(i64::MAX);
+    let mut rows = due.query(params![micros(now), window])?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while found.len() < most
+        && bytes < AT_HAND
+        && let Some(row) = rows.next()?
+    {
+        let seq = row.get(0)?;
+        if !in_hand.contains(&seq) {
+            let body = Packed::stored(row.get(3)?).unpack()?;
+            bytes += body.len();
+            found.push(Waiting { seq, guid: row.get(1)?, event: row.get(2)?, body, attempts: row.get(4)? });
+        }
+    }
+    Ok(found)
 }
 
 /// Returns when the next waiting delivery that is not in hand is due.
@@ -174,10 +186,11 @@ pub fn postpone(connection: &Connection, seq: i64, until: Timestamp, words: &str
 /// # Errors
 /// [`Error`] of the store.
 pub fn claim_trigger(connection: &Connection, dedupe_key: &str, seq: i64) -> Result<Option<String>, Error> {
-    connection.execute(
-        "INSERT INTO trigger_seen(dedupe_key, inbox_seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-        params![dedupe_key, seq],
-    )?;
+    let mut claim = connection
+        .prepare_cached("INSERT INTO trigger_seen(dedupe_key, inbox_seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    if claim.execute(params![dedupe_key, seq])? > 0 {
+        return Ok(None);
+    }
     let sql = "SELECT inbox.seq, guid FROM trigger_seen JOIN inbox ON inbox.seq = inbox_seq WHERE dedupe_key = ?1";
     let (owner, guid): (i64, String) = connection.query_row(sql, [dedupe_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok((owner != seq).then_some(guid))

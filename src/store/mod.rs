@@ -9,6 +9,7 @@ mod error;
 pub mod inbox;
 mod migrations;
 pub mod outbox;
+mod packed;
 pub mod pipelines;
 pub mod retention;
 mod row;
@@ -20,6 +21,7 @@ pub(crate) use connection::in_memory;
 pub use connection::{Connection, Store};
 pub use error::Error;
 pub use migrations::SCHEMA;
+pub use packed::Packed;
 
 #[cfg(test)]
 mod tests;

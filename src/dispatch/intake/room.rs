@@ -1,6 +1,10 @@
 //! Takes deliveries that are due, a few at a time, and puts off what cannot be dealt with now.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
@@ -20,6 +24,9 @@ use crate::{
 /// How many deliveries are dealt with at once.
 const AT_ONCE: usize = 4;
 
+/// How many are read at once: of a storm of them, most are concluded sooner than one more could be read.
+const READ_AT_ONCE: usize = 32;
+
 /// How often to draw other pipeline ids when one is taken.
 const DRAWS: u32 = 5;
 
@@ -27,34 +34,46 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Deals with deliveries until the server stops.
 pub(in crate::dispatch) async fn run(shared: Arc<Shared>) {
-    let mut busy: HashSet<i64> = HashSet::new();
+    let mut at_hand = VecDeque::new();
+    let mut in_hand: HashSet<i64> = HashSet::new();
     let mut working = JoinSet::new();
     loop {
-        let pause = match next(&shared, &busy, working.len()).await {
-            Ok(Ok(waiting)) => {
-                busy.insert(waiting.seq);
-                let shared = Arc::clone(&shared);
-                working.spawn(async move {
-                    let seq = waiting.seq;
-                    deal_with(&shared, waiting).await;
-                    seq
-                });
-                continue;
+        let mut pause = LOOK_AGAIN;
+        if at_hand.is_empty() && working.len() < AT_ONCE {
+            match look(&shared, &in_hand).await {
+                Ok(Ok(due)) => {
+                    in_hand.extend(due.iter().map(|waiting: &Waiting| waiting.seq));
+                    at_hand.extend(due);
+                }
+                Ok(Err(until_due)) => pause = until_due,
+                Err(Error::Closed) => return,
+                Err(error) => tracing::error!(error = %error, "the inbox cannot be read"),
             }
-            Ok(Err(pause)) => pause,
-            Err(Error::Closed) => return,
-            Err(error) => {
-                tracing::error!(error = %error, "the inbox cannot be read");
-                LOOK_AGAIN
-            }
-        };
+        }
+        while working.len() < AT_ONCE
+            && let Some(waiting) = at_hand.pop_front()
+        {
+            let shared = Arc::clone(&shared);
+            working.spawn(async move {
+                let seq = waiting.seq;
+                deal_with(&shared, waiting).await;
+                seq
+            });
+        }
         tokio::select! {
             () = shared.inbox_changed.notified() => {}
             Some(done) = working.join_next() => match done {
-                Ok(seq) => drop(busy.remove(&seq)),
+                Ok(seq) => drop(in_hand.remove(&seq)),
                 Err(error) => {
                     tracing::error!(error = %error, "dealing with a delivery ended badly");
-                    busy.clear();
+                    // Whichever it was is read again; those that go on are not begun a second time while they do.
+                    at_hand.clear();
+                    while let Some(done) = working.join_next().await {
+                        if let Err(error) = done {
+                            tracing::error!(error = %error, "dealing with a delivery ended badly");
+                        }
+                    }
+                    in_hand.clear();
                 }
             },
             () = tokio::time::sleep(pause) => {}
@@ -63,20 +82,14 @@ pub(in crate::dispatch) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Returns the next delivery that is due, or how long there is none.
-async fn next(shared: &Shared, busy: &HashSet<i64>, working: usize) -> Result<Result<Waiting, Duration>, Error> {
-    if working >= AT_ONCE {
-        return Ok(Err(LOOK_AGAIN));
-    }
-    let (now, busy) = (clock::now(), busy.clone());
+/// Returns deliveries that are due, or how long there is none.
+async fn look(shared: &Shared, in_hand: &HashSet<i64>) -> Result<Result<Vec<Waiting>, Duration>, Error> {
+    let (now, in_hand) = (clock::now(), in_hand.clone());
     let found = shared
         .store
         .read(move |connection| {
-            let due = inbox::next_due(connection, now, &busy)?;
-            Ok(match due {
-                Some(waiting) => Ok(waiting),
-                None => Err(inbox::next_due_at(connection, &busy)?),
-            })
+            let due = inbox::due(connection, now, &in_hand, READ_AT_ONCE)?;
+            Ok(if due.is_empty() { Err(inbox::next_due_at(connection, &in_hand)?) } else { Ok(due) })
         })
         .await?;
     Ok(found.map_err(|due| {

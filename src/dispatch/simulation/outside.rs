@@ -25,6 +25,7 @@ use crate::{
     layout::Layout,
     model::{Actor, Effect, Hold, Launch, Milestone, PipelineId, Repository, Trigger, TriggerKind, Trust},
     store::{
+        Packed,
         inbox::{self, NewDelivery, Verdict},
         outbox::{self, Claimed, Sent},
         pipelines,
@@ -147,7 +148,7 @@ impl Server {
             action: None,
             repository: None,
             headers: "{}".into(),
-            body: number.to_string().into_bytes(),
+            body: Packed::of(number.to_string().as_bytes()).unwrap(),
         };
         let stored = self.write(world, |connection| inbox::put(connection, &delivery, now))?;
         world.note(|| format!("webhook {number} arrives, stored: {stored:?}"));
@@ -160,7 +161,8 @@ impl Server {
     /// Deals with the next delivery, as `intake` does: all that it leads to in one transaction.
     pub(super) fn intake(&mut self, world: &mut World) -> Result<(), Died> {
         let now = world.clock();
-        let Some(waiting) = inbox::next_due(&world.disk.connection, now, &HashSet::new()).unwrap() else {
+        let due = inbox::due(&world.disk.connection, now, &HashSet::new(), 1).unwrap().pop();
+        let Some(waiting) = due else {
             // One that came while the clock was ahead is due when the clock says so.
             let is_waiting = inbox::next_due_at(&world.disk.connection, &HashSet::new()).unwrap().is_some();
             if is_waiting || !world.outside.deliveries.iter().all(|delivery| delivery.is_taken) {

@@ -26,7 +26,7 @@ use crate::{
     engine::{self, Pipeline},
     model::{Actor, Command, Ending, Event, Fence, Launch, NodeIndex, Outcome, PipelineId, Recorded, WorkerId},
     store::{
-        Error, inbox, migrations,
+        Error, Packed, inbox, migrations,
         outbox::{self, NewMessage, Sent},
         pipelines::{self, Projection},
         server,
@@ -260,7 +260,8 @@ impl Life<'_> {
         if let Some(guid) = unanswered {
             return self.receive(&guid).map(|()| true);
         }
-        if let Some(waiting) = self.database.read(|connection| inbox::next_due(connection, NOW, &HashSet::new())) {
+        let due = self.database.read(|connection| inbox::due(connection, NOW, &HashSet::new(), 1)).pop();
+        if let Some(waiting) = due {
             return self.conclude(waiting.seq).map(|()| true);
         }
         if self.send()? {
@@ -292,14 +293,16 @@ impl Life<'_> {
     }
 
     fn receive(&mut self, guid: &str) -> Result<(), Halt> {
+        // Long enough for a page of its own, so that a full disk shows.
+        let noise: Vec<u8> =
+            (0..6_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         let delivery = inbox::NewDelivery {
             guid: guid.to_owned(),
             event: "push".into(),
             action: None,
             repository: Some("acme/api".into()),
             headers: "[]".into(),
-            // Long enough for a page of its own, so that a full disk shows.
-            body: (0..6_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect(),
+            body: Packed::of(&noise).unwrap(),
         };
         self.database.write(|connection| inbox::put(connection, &delivery, NOW))?;
         self.world.deliveries.insert(guid.to_owned(), true);
