@@ -105,13 +105,14 @@ impl Dispatch {
     /// [`Error::Unavailable`]: it is not stored; the forge has to send it again.
     pub async fn receive(&self, delivery: NewDelivery) -> Result<Received, Error> {
         let now = clock::now();
+        let _entering = self.shared.door.enter();
         let NewDelivery { guid, event, headers, body, repository, action } = delivery;
         let headers = serde_json::to_string(&headers).map_err(|error| Error::Unavailable(Box::new(error)))?;
         let body = Packed::of(&body)?;
         let delivery = inbox::NewDelivery { guid, event, action, repository, headers, body };
         let is_new = self.shared.store.write(move |connection| inbox::put(connection, &delivery, now)).await?;
         if is_new {
-            self.shared.inbox_changed.notify_one();
+            self.shared.door.has_stored();
         }
         Ok(if is_new { Received::Stored } else { Received::Duplicate })
     }

@@ -15,6 +15,11 @@ use super::{error::Error, migrations};
 /// How many writes at most share one commit.
 const BATCH: usize = 256;
 
+/// From so many writes in one commit on, the next waits a moment for company: a commit costs more than all that is in it.
+/// PostgreSQL knows the same as `commit_siblings` and `commit_delay`.
+const COMPANY: usize = 4;
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// How many idle reading connections are kept.
 const READERS: usize = 4;
 
@@ -136,7 +141,15 @@ impl Readers {
 }
 
 fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
+    let mut company = 0;
     while let Ok(first) = jobs.recv() {
+        if company >= COMPANY {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this thread does nothing else; to wake for each write would cost more"
+            )]
+            std::thread::sleep(MOMENT);
+        }
         let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
             Err(error) => {
@@ -153,6 +166,7 @@ fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
         {
             completions.push(job(Ok(&transaction)));
         }
+        company = completions.len();
         let committed = if is_rolled_back(&transaction) {
             Err(Error::Failed("the disk is full or failed, and the transaction was rolled back".into()))
         } else {

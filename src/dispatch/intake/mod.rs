@@ -1,8 +1,10 @@
-//! From a stored delivery to pipelines: `room` takes what is due, `reading` finds out what it leads to (parse, fetch, read
+//! From a stored delivery to pipelines: `door` says that one has come, `room` takes what is due, `reading` finds out what it leads to (parse, fetch, read
 //! conducto.cfg at that commit), `writing` commits all of that at once.
 
+mod door;
 mod reading;
 mod room;
 mod writing;
 
+pub(super) use door::Door;
 pub(super) use room::run;

@@ -39,6 +39,7 @@ pub(in crate::dispatch) async fn run(shared: Arc<Shared>) {
     let mut working = JoinSet::new();
     loop {
         let mut pause = LOOK_AGAIN;
+        shared.door.let_pass().await;
         if at_hand.is_empty() && working.len() < AT_ONCE {
             match look(&shared, &in_hand).await {
                 Ok(Ok(due)) => {
@@ -61,7 +62,7 @@ pub(in crate::dispatch) async fn run(shared: Arc<Shared>) {
             });
         }
         tokio::select! {
-            () = shared.inbox_changed.notified() => {}
+            () = shared.door.stored() => {}
             Some(done) = working.join_next() => match done {
                 Ok(seq) => drop(in_hand.remove(&seq)),
                 Err(error) => {
