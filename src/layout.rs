@@ -11,6 +11,9 @@ use md5::{Digest as _, Md5};
 
 use crate::model::{Fence, PipelineId, WorkerId};
 
+/// Name of the files of a commit in the folder that workers see.
+pub const SOURCE: &str = "files";
+
 /// Why the base directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot prepare `{}`", path.display())]
@@ -194,9 +197,63 @@ impl Layout {
         self.run().join("sources")
     }
 
+    /// Returns the folder that the workers of one pipeline see, for the files of its commit.
+    pub fn source_folder(&self, id: &PipelineId) -> PathBuf {
+        self.sources().join(id.as_str())
+    }
+
     /// Returns the files of one pipeline's commit, which its workers copy.
     pub fn source(&self, id: &PipelineId) -> PathBuf {
-        self.sources().join(id.as_str())
+        self.source_folder(id).join(SOURCE)
+    }
+
+    /// Returns the folder of what a spare worker was given, until its pipeline is launched.
+    pub fn spare(&self, id: &PipelineId) -> PathBuf {
+        self.run().join("spares").join(id.as_str())
+    }
+
+    /// Lists the folders of all spares.
+    pub fn spares(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.run().join("spares")).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+
+    /// Makes the folders of a pipeline that may be launched later. Returns those that its worker sees: for the files of the
+    /// commit, and for the pipeline's data.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the path that could not be made.
+    pub fn create_spare(&self, id: &PipelineId) -> Result<(PathBuf, PathBuf), LayoutError> {
+        let (source, data) = (self.spare(id).join("source"), self.spare(id).join("data"));
+        make_private(&source)?;
+        make_shared(&data)?;
+        Ok((source, data))
+    }
+
+    /// Moves the folders of a spare to where those of a pipeline are; its worker goes on seeing them. Nothing happens where the
+    /// pipeline had no spare, or has them already.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the path that could not be moved.
+    pub fn launch_spare(&self, id: &PipelineId) -> Result<(), LayoutError> {
+        let spare = self.spare(id);
+        let data = self.pipeline_data(id);
+        if let Some(above) = data.parent()
+            && spare.exists()
+        {
+            make_private(above)?;
+            make_private(&self.sources())?;
+        }
+        for (from, to) in [("data", data), ("source", self.source_folder(id))] {
+            let from = spare.join(from);
+            if from.exists() {
+                fs::rename(&from, &to).map_err(|source| LayoutError { path: to, source })?;
+            }
+        }
+        match fs::remove_dir(&spare) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(LayoutError { path: spare, source }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the file with the admin's token.
@@ -270,6 +327,23 @@ mod tests {
         assert!(base.join(profile).join("pipelines/abc-def/data").is_dir());
         assert_eq!(fs::metadata(&base).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(base.join("config")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_a_spare_was_given_becomes_the_pipelines_own() {
+        let base = tempfile::tempdir().unwrap();
+        let layout = Layout::find(base.path(), "acme", "ada");
+        layout.create().unwrap();
+        let id = PipelineId::parse("abc-def").unwrap();
+        let (source, data) = layout.create_spare(&id).unwrap();
+        fs::write(data.join("mark"), "").unwrap();
+        fs::write(source.join("mark"), "").unwrap();
+        for _ in 0..2 {
+            layout.launch_spare(&id).unwrap();
+            layout.create_pipeline(&id).unwrap();
+        }
+        assert!(layout.pipeline_data(&id).join("mark").exists() && layout.source_folder(&id).join("mark").exists());
+        assert!(layout.spares().is_empty());
     }
 
     #[test]

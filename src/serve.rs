@@ -213,6 +213,7 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         budget: Machine::look().budget(&settings.containers),
         privileged_repositories: settings.containers.privileged_repositories.clone(),
         pristine: settings.containers.pristine,
+        spare: settings.containers.spare,
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
         slack_channel: settings.slack.channel.clone(),

@@ -35,6 +35,7 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         fs::create_dir_all(root.join(name)).unwrap();
         root.join(name)
     };
+    folder("source/files");
     WorkerSpec {
         worker: rig.worker.clone(),
         pipeline: clock::new_pipeline_id(),

@@ -28,6 +28,8 @@ pub struct Options {
     pub privileged_repositories: Vec<String>,
     /// Whether nodes of trusted pipelines may have workers with the right to mount.
     pub pristine: bool,
+    /// Whether a worker is kept ready for the next pipeline, where workers are containers.
+    pub spare: bool,
     /// How long a worker without work stays.
     pub idle_timeout: Duration,
     /// Image of nodes that name none.

@@ -178,8 +178,16 @@ async fn sweep_once(shared: &Arc<Shared>) -> Result<(), crate::executor::Error> 
     }
     let live = shared.store.read(pipelines::unreleased).await;
     let Ok(live) = live else { return Ok(()) };
+    for folder in shared.options.layout.spares() {
+        let pipeline = folder.file_name().and_then(|name| PipelineId::parse(name.to_str()?).ok());
+        if !pipeline.is_some_and(|pipeline| shared.has_workers(&pipeline))
+            && let Err(error) = tokio::fs::remove_dir_all(&folder).await
+        {
+            tracing::warn!(error = %error, folder = %folder.display(), "the folders of a spare are left behind");
+        }
+    }
     for pipeline in executor.owned_pipelines().await? {
-        if !live.contains(&pipeline) {
+        if !live.contains(&pipeline) && !shared.has_workers(&pipeline) {
             executor.release(&pipeline).await?;
         }
     }

@@ -135,8 +135,13 @@ impl Shared {
         self.roster().get(worker).map(|enrolled| enrolled.pipeline.clone())
     }
 
+    /// Says whether a worker works for this pipeline, or will.
+    pub(super) fn has_workers(&self, pipeline: &PipelineId) -> bool {
+        self.roster().values().any(|enrolled| enrolled.pipeline == *pipeline)
+    }
+
     pub(super) fn enrol(&self, worker: WorkerId, pipeline: PipelineId) {
-        self.roster().insert(worker, Enrolled { pipeline, gate: Gate::default() });
+        self.roster().entry(worker).or_insert_with(|| Enrolled { pipeline, gate: Gate::default() });
     }
 
     /// Returns what keeps the starting and the removing of a worker apart.
@@ -177,6 +182,16 @@ impl Shared {
                 Err(returned) => message = returned.0,
             }
         }
+    }
+
+    /// Takes the id of a pipeline for which a worker is ready, if there is one.
+    pub(super) async fn take_spare(&self) -> Option<PipelineId> {
+        if !self.options.spare {
+            return None;
+        }
+        let (reply, spare) = oneshot::channel();
+        self.tell_pool(pool::Message::TakeSpare { reply }).await;
+        spare.await.ok().flatten()
     }
 
     /// Gives the pool something to do. The pool never waits for anybody, so this waits only briefly.

@@ -38,7 +38,8 @@ pub struct WorkerSpec {
     pub docker_args: Vec<DockerArg>,
     /// The worker's own directory on the host; the hub listens on the socket in it.
     pub directory: PathBuf,
-    /// The repository's files at the commit, with a shallow `.git`; read-only for the worker.
+    /// The folder with the repository's files at the commit and a shallow `.git`, which lie in it as [`crate::layout::SOURCE`],
+    /// at the latest when the worker gets its first node; read-only for the worker.
     pub source: PathBuf,
     /// Host folder of `/conducto/data/pipeline`.
     pub pipeline_data: PathBuf,

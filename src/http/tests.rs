@@ -128,6 +128,7 @@ impl Service {
             },
             privileged_repositories: Vec::new(),
             pristine: false,
+            spare: false,
             idle_timeout: heartbeat,
             default_image: "busybox".into(),
             slack_channel: None,

@@ -177,6 +177,10 @@ keys! {
     "Whether nodes may ask for `isolation = \"pristine\"`. Their workers then get the right to mount (SYS_ADMIN), which they\ntake from the nodes themselves. Never for the code of a fork.",
     |s, text| put(&mut s.containers.pristine, switch(text));
 
+    "containers.spare", Kind::Switch, Some("true"), "",
+    "Whether one container is kept ready for the next pipeline, of the kind that was needed last, so that its first node begins\nat once. It is used for one pipeline only, holds none of cpu and mem while it waits, and goes when the server stops.",
+    |s, text| put(&mut s.containers.spare, switch(text));
+
     "containers.idle_timeout", Kind::Duration, Some("\"2s\""), "",
     "How long a worker without work is kept for the next node of its pipeline.",
     |s, text| put(&mut s.containers.idle_timeout, duration(text));

@@ -102,6 +102,8 @@ pub struct Containers {
     pub privileged_repositories: Vec<String>,
     /// Whether `isolation = "pristine"` may be asked for.
     pub pristine: bool,
+    /// Whether a worker is kept ready for the next pipeline.
+    pub spare: bool,
     /// How long a worker without work is kept.
     pub idle_timeout: Duration,
     /// Docker's socket.
@@ -251,6 +253,7 @@ impl Default for Settings {
                 slots: Slots::Auto,
                 privileged_repositories: Vec::new(),
                 pristine: false,
+                spare: true,
                 idle_timeout: Duration::from_secs(2),
                 docker_socket: PathBuf::from("/var/run/docker.sock"),
                 default_image: "debian:stable-slim".to_owned(),

@@ -11,6 +11,8 @@ type Prepared = (Workspace, Result<(), String>);
 pub(crate) struct Ground(State);
 
 enum State {
+    /// What the first node will work on is not there yet.
+    Bare(Workspace),
     /// As the last node left it.
     Used(Workspace),
     Preparing(JoinHandle<Prepared>),
@@ -23,14 +25,23 @@ enum State {
 }
 
 impl Ground {
-    /// Begins to prepare the ground for the first node.
+    /// Begins to prepare the ground for the first node, if there is something to prepare it with.
     pub(crate) fn prepare(workspace: Workspace) -> Self {
-        Self(State::preparing(workspace))
+        Self(if workspace.is_furnished() { State::preparing(workspace) } else { State::Bare(workspace) })
+    }
+
+    /// The first node has come: what it works on is there.
+    pub(crate) fn furnish(&mut self) {
+        if let State::Bare(_) = self.0
+            && let State::Bare(workspace) = std::mem::replace(&mut self.0, State::Dirty)
+        {
+            self.0 = State::Used(workspace);
+        }
     }
 
     /// Says whether it is known how the next node would fare.
     pub(crate) fn is_settled(&self) -> bool {
-        !matches!(self.0, State::Used(_) | State::Preparing(_))
+        !matches!(self.0, State::Bare(_) | State::Used(_) | State::Preparing(_))
     }
 
     /// Starts a node on it.
@@ -48,7 +59,7 @@ impl Ground {
             State::Kept(_) => Err("this container belongs to a group of nodes that this one is not of".to_owned()),
             State::Unfit(_, message) => Err(message.clone()),
             State::Dirty => Err("a process of the node before could not be killed".to_owned()),
-            State::Used(_) | State::Preparing(_) => Err("the container is not ready yet".to_owned()),
+            State::Bare(_) | State::Used(_) | State::Preparing(_) => Err("the container is not ready yet".to_owned()),
         }
     }
 
@@ -96,7 +107,9 @@ impl Ground {
     pub(crate) async fn dissolve(self) {
         let workspace = match self.0 {
             State::Preparing(task) => task.await.ok().map(|(workspace, _)| workspace),
-            State::Used(workspace) | State::Ready(workspace) | State::Kept(workspace) => Some(workspace),
+            State::Bare(workspace) | State::Used(workspace) | State::Ready(workspace) | State::Kept(workspace) => {
+                Some(workspace)
+            }
             State::Unfit(workspace, _) => Some(workspace),
             State::Dirty => None,
         };

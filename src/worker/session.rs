@@ -165,6 +165,7 @@ impl Session {
         let fence = start.fence;
         if self.last_fence.is_none_or(|last| fence > last) {
             self.last_fence = Some(fence);
+            self.ground.furnish();
             self.queue.push_back(start);
         } else if let Some(Running { node, .. }) = self.node.as_ref().filter(|running| running.node.fence == fence) {
             let pid = node.pid.as_raw().unsigned_abs();

@@ -85,6 +85,11 @@ impl WorkingCopy {
         Self { source, target, root: None, handed_over: (0, 0) }
     }
 
+    /// Says whether there is something to copy.
+    pub(crate) fn has_source(&self) -> bool {
+        self.source.exists()
+    }
+
     /// Makes the target equal to the source: contents, modes, times of change, links; nothing more, nothing less.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl Workspace {
         }
     }
 
+    /// Says whether what nodes work on is there: a worker may be up before it is known what for.
+    pub(crate) fn is_furnished(&self) -> bool {
+        self.copy.as_ref().is_none_or(WorkingCopy::has_source)
+    }
+
     /// Removes what the last node left and makes everything ready for the next.
     ///
     /// # Errors

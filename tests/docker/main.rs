@@ -16,6 +16,7 @@ use conducto::{
         Error, Executor, WorkerSpec, WorkerStatus,
         docker::{Docker, Options, Range},
     },
+    layout::SOURCE,
     model::{Isolation, Outcome, PipelineId},
     worker::protocol::ToWorker,
 };
@@ -90,7 +91,8 @@ impl Place {
             pipeline_data: folder("pipeline"),
             user_data: folder("user"),
         };
-        fs::write(spec.source.join("file"), "pristine\n").unwrap();
+        fs::create_dir(spec.source.join(SOURCE)).unwrap();
+        fs::write(spec.source.join(SOURCE).join("file"), "pristine\n").unwrap();
         let server = clock::new_uuid().to_string();
         let executor = Self::executor(&server);
         Self { root, rig, server, executor, spec }

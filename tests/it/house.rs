@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) executor: &'static str,
     pub(crate) slots: u32,
     pub(crate) docker_socket: String,
+    /// Whether a worker is kept ready for the next pipeline.
+    pub(crate) spare: bool,
     /// The webhook's secret before the present one.
     pub(crate) previous_secret: String,
     /// How the server is called.
@@ -44,6 +46,7 @@ impl Default for Plan {
             executor: "process",
             slots: 4,
             docker_socket: "/var/run/docker.sock".into(),
+            spare: false,
             previous_secret: OLD_SECRET.into(),
             server: Box::new(House::command),
         }
@@ -88,7 +91,7 @@ impl House {
             "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n\
              [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
              [slack]\nbot_token = \"xoxb-tests\"\napi_url = \"{}\"\n\
-             [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\ndefault_image = \"{IMAGE}\"\n\
+             [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\nspare = {}\ndefault_image = \"{IMAGE}\"\n\
              [log]\nfilter = \"info,conducto=debug\"\nformat = \"text\"\n",
             plan.executor,
             plan.previous_secret,
@@ -97,6 +100,7 @@ impl House {
             slack.url(),
             plan.slots,
             plan.docker_socket,
+            plan.spare,
         );
         std::fs::write(root.path().join("conducto.toml"), settings).unwrap();
         let mut house = Self {

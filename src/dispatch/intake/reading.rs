@@ -169,8 +169,11 @@ async fn launch(
             (None, vec![unusable(section, &words)])
         }
     };
-    let launch = definition.map(|definition| Launch {
-        pipeline: clock::new_pipeline_id(),
+    let Some(definition) = definition else { return Ok((None, diagnostics)) };
+    // A worker may be up already, for the pipeline that gets this name.
+    let spare = shared.take_spare().await;
+    let launch = Launch {
+        pipeline: spare.unwrap_or_else(clock::new_pipeline_id),
         definition,
         title: match trigger.title.as_str() {
             "" => trigger.describe(),
@@ -182,8 +185,8 @@ async fn launch(
         trust: Trust::Trusted,
         hold: None,
         most_mem: Some(shared.options.budget.largest.gib()),
-    });
-    Ok((launch, diagnostics))
+    };
+    Ok((Some(launch), diagnostics))
 }
 
 fn unusable(section: &Section, words: &str) -> Diagnostic {

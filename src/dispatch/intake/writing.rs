@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     clock,
-    dispatch::{answer, feedback, live, shared::Shared},
+    dispatch::{answer, feedback, live, pool, shared::Shared},
     engine::{self, Pipeline},
-    model::{Actor, Effect, Launch, Milestone, Recorded},
+    model::{Actor, Effect, Launch, Milestone, PipelineId, Recorded},
     store::{
         self, Error,
         inbox::{self, Verdict},
@@ -42,7 +42,8 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
         .collect();
     let rows: Vec<Row> = born.iter().map(|(pipeline, events)| row(shared, pipeline, events)).collect();
     let (counted, said) = (verdict, words.clone());
-    let is_claimed = shared
+    let ids: Vec<PipelineId> = born.iter().map(|(pipeline, _)| pipeline.launch().pipeline.clone()).collect();
+    let written = shared
         .store
         .write(move |connection| {
             if let Some(key) = dedupe_key
@@ -61,7 +62,14 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
             inbox::conclude(connection, seq, verdict, &words, &diagnostics)?;
             Ok(true)
         })
-        .await?;
+        .await;
+    if !matches!(written, Ok(true)) {
+        // What may have been ready for them is for nobody now.
+        for pipeline in ids {
+            shared.tell_pool(pool::Message::DropSpare { pipeline }).await;
+        }
+    }
+    let is_claimed = written?;
     metrics::counter!("conducto_deliveries_concluded_total", "verdict" => format!("{counted:?}").to_lowercase())
         .increment(1);
     tracing::info!(verdict = ?counted, words = %said, "delivery concluded");

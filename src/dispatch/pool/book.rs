@@ -2,7 +2,7 @@
 //!
 //! Whatever happens is told by a plain call; [`Book::go_on`] then says what is to be done about it. This file has what is
 //! offered and what is over; `works` what becomes of leaves with their workers, `workers` what becomes of these, `growth`
-//! who gets what.
+//! who gets what, `spare` who waits for a pipeline to come.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,10 +14,10 @@ use jiff::Timestamp;
 
 use super::{
     budget::{Budget, Held},
-    queue::{Queue, Queues},
+    queue::{Queue, QueueKey, Queues},
     reason::Reason,
     tempo::{Tempo, passed},
-    worker::{Phase, Worker},
+    worker::{Phase, Standby, Worker},
 };
 use crate::model::{Fence, KillReason, NodeIndex, PipelineId, WorkerId};
 
@@ -84,6 +84,8 @@ pub(in crate::dispatch) struct Book {
     pub(super) tempos: HashMap<Queue, Tempo>,
     /// What a worker takes to come up, by the latest; nothing before the first has.
     pub(super) start_cost: Option<Duration>,
+    /// What kind of worker came up last.
+    pub(super) latest_kind: Option<QueueKey>,
     /// Groups whose container is gone for good, and what is known of that.
     pub(super) lost_groups: HashMap<Queue, String>,
     /// Pipelines that have ended and whose workers are leaving; with those whose release is under way.
@@ -108,6 +110,7 @@ impl Book {
             queues: Queues::default(),
             tempos: HashMap::new(),
             start_cost: None,
+            latest_kind: None,
             lost_groups: HashMap::new(),
             releasing: BTreeMap::new(),
             losses: HashMap::new(),
@@ -215,7 +218,10 @@ impl Book {
     fn tidy(&mut self, now: Timestamp) {
         let is_over = |worker: &Worker| {
             let waits_for_more = worker.queue.group.is_some() || !passed(worker.turned_at, self.idle_timeout, now);
-            let is_free = worker.phase == Phase::Ready && worker.works.is_empty();
+            let is_free = (worker.phase == Phase::Ready || worker.stands_by()) && worker.works.is_empty();
+            if worker.standby == Some(Standby::Spare) && !self.is_releasing(&worker.queue.pipeline) {
+                return false;
+            }
             let is_needed = waits_for_more || worker.silent_since.is_some() || self.queues.length(&worker.queue) > 0;
             is_free && (worker.is_dismissed || self.is_releasing(&worker.queue.pipeline) || !is_needed)
         };

@@ -164,7 +164,10 @@ impl Book {
             if self.budget.lack(self.held().without(freed), queue.amounts).is_none() {
                 return;
             }
-            let others = || self.workers.iter().filter(|(_, w)| w.queue != *queue && w.queue.group.is_none());
+            let others = || {
+                let is_other = |w: &Worker| w.queue != *queue && w.queue.group.is_none() && w.standby.is_none();
+                self.workers.iter().filter(move |(_, worker)| is_other(worker))
+            };
             let idle = others().filter(|(_, worker)| worker.is_idle()).min_by_key(|(_, worker)| worker.turned_at);
             let old = |worker: &Worker| worker.is_available() && passed(worker.born_at, SLICE, now);
             let busy = || others().filter(|(_, worker)| old(worker)).min_by_key(|(_, worker)| worker.born_at);

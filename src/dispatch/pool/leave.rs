@@ -1,6 +1,6 @@
 //! The end of a worker, and of all that a pipeline had. Repeated until it works, or the server stops.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 
@@ -118,14 +118,39 @@ pub(super) async fn release(shared: Arc<Shared>, pipeline: PipelineId) {
         },
         () = shared.stop.cancelled() => return,
     }
-    let source = shared.options.layout.source(&pipeline);
-    if let Err(error) = tokio::fs::remove_dir_all(&source).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(pipeline = %pipeline, error = %error, "a pipeline's files are left behind");
-    }
+    remove_folders(&shared, &pipeline).await;
     record_release(&shared, &pipeline).await;
     shared.tell_pool(Message::Released { pipeline }).await;
+}
+
+async fn remove_folders(shared: &Shared, pipeline: &PipelineId) {
+    let layout = &shared.options.layout;
+    for folder in [layout.source_folder(pipeline), layout.spare(pipeline)] {
+        if let Err(error) = tokio::fs::remove_dir_all(&folder).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(pipeline = %pipeline, error = %error, "a pipeline's files are left behind");
+        }
+    }
+}
+
+/// Removes spares when the server stops. What cannot be removed now, the next start finds.
+pub(super) async fn dissolve(shared: &Shared, spares: Vec<(PipelineId, WorkerId)>) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    for (pipeline, worker) in spares {
+        let removed = async {
+            shared.parts.executor.remove(&pipeline, &worker).await?;
+            shared.parts.executor.release(&pipeline).await
+        };
+        match tokio::time::timeout(PATIENCE, removed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(worker = %worker, error = %error, "a spare worker is left behind"),
+            Err(_) => tracing::warn!(worker = %worker, "a spare worker is left behind"),
+        }
+        shared.parts.hub.forget(&worker).await;
+        tokio::fs::remove_dir_all(shared.options.layout.worker(&worker)).await.ok();
+        remove_folders(shared, &pipeline).await;
+    }
 }
 
 /// As long as it is not recorded, what turns up of the pipeline later is taken for something that it needs.

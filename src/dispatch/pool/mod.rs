@@ -12,6 +12,7 @@ mod leave;
 mod queue;
 mod reason;
 mod room;
+mod spare;
 mod start;
 mod tempo;
 mod worker;

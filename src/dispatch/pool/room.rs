@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     book::{Book, Lots, Wish},
     chores, leave,
     queue::Queue,
-    start,
+    spare, start,
     workers::Gone,
     works,
 };
@@ -76,6 +76,10 @@ pub(in crate::dispatch) enum Message {
     Release { pipeline: PipelineId },
     /// Nothing of a pipeline is left.
     Released { pipeline: PipelineId },
+    /// Give the spare to a pipeline that is about to be launched: it takes the id that is answered.
+    TakeSpare { reply: oneshot::Sender<Option<PipelineId>> },
+    /// The pipeline that took the spare is not launched after all.
+    DropSpare { pipeline: PipelineId },
     /// After a start of the server: this worker had this leaf.
     Adopt { worker: WorkerId, queue: Queue, node: NodeIndex, fence: Fence, started: bool },
     /// After a start of the server: this worker is the container of a group, and something has run in it.
@@ -99,10 +103,12 @@ pub(in crate::dispatch) async fn run(shared: Arc<Shared>, mut messages: mpsc::Re
                 batch.drain(..).for_each(|message| room.take(message));
             }
             _ = ticks.tick() => room.tick(),
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
         }
         room.go_on();
     }
+    // Nobody would find anything in a spare after a restart.
+    leave::dissolve(&room.shared, room.book.spares()).await;
 }
 
 struct Room {
@@ -153,6 +159,12 @@ impl Room {
             Message::ReleaseGroup { pipeline, node, generation } => book.release_group(&pipeline, node, generation),
             Message::Release { pipeline } => book.release(pipeline),
             Message::Released { pipeline } => book.released(&pipeline),
+            Message::TakeSpare { reply } => {
+                let spare = book.take_spare(now);
+                // Whoever asked is there, unless the server stops.
+                drop(reply.send(spare));
+            }
+            Message::DropSpare { pipeline } => book.drop_spare(pipeline),
             Message::Adopt { worker, queue, node, fence, started } => {
                 book.adopt(&worker, &queue, (node, fence, started), now);
             }
@@ -171,7 +183,17 @@ impl Room {
 
     fn tick(&mut self) {
         self.book.is_disk_short = self.shared.problem(disk::PROBLEM).is_some();
-        self.book.tick(clock::now());
+        let now = clock::now();
+        self.book.tick(now);
+        if self.shared.options.spare
+            && self.shared.parts.executor.isolates()
+            && let Some(kind) = self.book.wants_spare(now)
+        {
+            let (worker, queue) = (clock::new_worker_id(), spare::queue_for(clock::new_pipeline_id(), kind));
+            self.shared.enrol(worker.clone(), queue.pipeline.clone());
+            self.book.keep_spare(worker.clone(), Arc::clone(&queue), now);
+            self.shared.tasks.spawn(start::spare(Arc::clone(&self.shared), queue, worker));
+        }
         metrics::gauge!("conducto_workers").set(count(self.book.workers.len()));
         metrics::gauge!("conducto_queued_nodes").set(count(self.book.queues.total()));
     }

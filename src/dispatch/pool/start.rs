@@ -12,27 +12,88 @@ use crate::{
     worker::protocol::{Start, ToWorker},
 };
 
-/// Makes everything ready for a worker and starts it.
+/// Makes everything ready for a worker, starts it, and lets it know of its first node.
 pub(super) async fn start(shared: Arc<Shared>, queue: Queue, worker: WorkerId, start: Start) {
     let log = shared.log_path(&queue.pipeline, start.fence);
-    let Some(gate) = shared.gate(&worker) else { return };
-    let is_to_go = gate.door.lock().await;
-    if *is_to_go {
-        return;
-    }
-    let started = tokio::select! {
-        started = try_start(&shared, &queue, &worker, start, &log) => started,
-        () = gate.leave.cancelled() => return,
-        // The next server finds out what came of it.
-        () = shared.stop.cancelled() => return,
-    };
-    drop(is_to_go);
-    let Err(error) = started else { return shared.tell_pool(Message::Launched { worker }).await };
+    let starting = try_start(&shared, &queue, &worker, start, &log);
+    let Some(error) = behind_gate(&shared, &worker, starting).await else { return };
     let notice = shared.logs().notice(&log, clock::now(), format!("conducto: {error}")).await;
     if let Err(error) = notice {
         tracing::warn!(error = %error, "a notice is lost");
     }
     shared.tell_pool(Message::StartFailed { worker, error }).await;
+}
+
+/// Starts a worker for a pipeline that does not exist yet.
+pub(super) async fn spare(shared: Arc<Shared>, queue: Queue, worker: WorkerId) {
+    let starting = try_spare(&shared, &queue, &worker);
+    let Some(error) = behind_gate(&shared, &worker, starting).await else { return };
+    tracing::info!(worker = %worker, error = %error, "no worker can be kept ready");
+    shared.tell_pool(Message::StartFailed { worker, error }).await;
+}
+
+/// Starts a worker unless it is to go already, and tells the pool that it runs. Returns why it does not.
+async fn behind_gate(
+    shared: &Arc<Shared>,
+    worker: &WorkerId,
+    starting: impl Future<Output = Result<(), executor::Error>>,
+) -> Option<executor::Error> {
+    let gate = shared.gate(worker)?;
+    let is_to_go = gate.door.lock().await;
+    if *is_to_go {
+        return None;
+    }
+    let started = tokio::select! {
+        started = starting => started,
+        () = gate.leave.cancelled() => return None,
+        // The next server finds out what came of it.
+        () = shared.stop.cancelled() => return None,
+    };
+    drop(is_to_go);
+    match started {
+        Ok(()) => {
+            shared.tell_pool(Message::Launched { worker: worker.clone() }).await;
+            None
+        }
+        Err(error) => Some(error),
+    }
+}
+
+async fn try_spare(shared: &Arc<Shared>, queue: &Queue, worker: &WorkerId) -> Result<(), executor::Error> {
+    let (source, data) = shared.options.layout.create_spare(&queue.pipeline).map_err(|error| refused(&error))?;
+    let spec = WorkerSpec { source, pipeline_data: data, ..spec(shared, queue, worker)? };
+    listen(shared, &spec)?;
+    shared.parts.executor.start(&spec, &|_| ()).await
+}
+
+fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec, executor::Error> {
+    let layout = &shared.options.layout;
+    let docker_args = docker_args::parse(&queue.docker_run_args);
+    Ok(WorkerSpec {
+        worker: worker.clone(),
+        pipeline: queue.pipeline.clone(),
+        image: queue.image.clone(),
+        cpu: queue.amounts.cpu(),
+        mem: queue.amounts.mem,
+        isolation: queue.isolation,
+        gpu: queue.amounts.gpu,
+        requires_docker: queue.requires_docker,
+        docker_args: docker_args.map_err(|bad| executor::Error::Refused { message: words(&bad) })?,
+        directory: layout.worker(worker),
+        source: layout.source_folder(&queue.pipeline),
+        pipeline_data: layout.pipeline_data(&queue.pipeline),
+        user_data: layout.user_data(),
+    })
+}
+
+fn refused(error: &dyn std::fmt::Display) -> executor::Error {
+    executor::Error::Refused { message: error.to_string() }
+}
+
+/// Listens for a worker before it is there.
+fn listen(shared: &Shared, spec: &WorkerSpec) -> Result<(), executor::Error> {
+    std::fs::create_dir_all(&spec.directory).map_err(|error| refused(&error))?;
+    shared.parts.hub.listen(&spec.worker, &spec.directory).map_err(|error| refused(&error))
 }
 
 async fn try_start(
@@ -43,33 +104,16 @@ async fn try_start(
     log: &Path,
 ) -> Result<(), executor::Error> {
     let executor = &shared.parts.executor;
-    let refused = |message: String| executor::Error::Refused { message };
     if !executor.isolates() {
         let words = "conducto: runs as a plain process on the server's own machine, without isolation";
-        shared.logs().notice(log, clock::now(), words).await.map_err(|error| refused(error.to_string()))?;
+        shared.logs().notice(log, clock::now(), words).await.map_err(|error| refused(&error))?;
     }
+    let spec = spec(shared, queue, worker)?;
     let layout = &shared.options.layout;
-    let spec = WorkerSpec {
-        worker: worker.clone(),
-        pipeline: queue.pipeline.clone(),
-        image: queue.image.clone(),
-        cpu: queue.amounts.cpu(),
-        mem: queue.amounts.mem,
-        isolation: queue.isolation,
-        gpu: queue.amounts.gpu,
-        requires_docker: queue.requires_docker,
-        docker_args: docker_args::parse(&queue.docker_run_args).map_err(|bad| refused(words(&bad)))?,
-        directory: layout.worker(worker),
-        source: layout.source(&queue.pipeline),
-        pipeline_data: layout.pipeline_data(&queue.pipeline),
-        user_data: layout.user_data(),
-    };
-    layout.create_pipeline(&spec.pipeline).map_err(|error| refused(error.to_string()))?;
-    std::fs::create_dir_all(&spec.directory).map_err(|error| refused(error.to_string()))?;
-    let hub = &shared.parts.hub;
-    hub.listen(worker, &spec.directory).map_err(|error| refused(error.to_string()))?;
-    hub.lease(worker, start.fence);
-    hub.send(worker, ToWorker::Start(Box::new(start)));
+    layout.launch_spare(&spec.pipeline).map_err(|error| refused(&error))?;
+    layout.create_pipeline(&spec.pipeline).map_err(|error| refused(&error))?;
+    std::fs::create_dir_all(&spec.source).map_err(|error| refused(&error))?;
+    listen(shared, &spec)?;
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel::<String>();
     let (logs, log) = (shared.logs().clone(), log.to_owned());
     let printer = shared.tasks.spawn(async move {
@@ -81,9 +125,14 @@ async fn try_start(
     });
     let progress = move |line: &str| drop(lines.send(line.to_owned()));
     // The image, the network, and the files of the commit are got side by side; the container needs them all.
-    let source = async { prepare_source(shared, &spec.pipeline, &spec.source).await.map_err(refused) };
+    let source = async { prepare_source(shared, &spec.pipeline).await.map_err(|error| refused(&error)) };
     let started = match tokio::try_join!(source, executor.prepare(&spec, &progress)) {
-        Ok(((), ())) => executor.start(&spec, &progress).await,
+        Ok(((), ())) => {
+            // A spare is there already, and may begin.
+            shared.parts.hub.lease(worker, start.fence);
+            shared.parts.hub.send(worker, ToWorker::Start(Box::new(start)));
+            executor.start(&spec, &progress).await
+        }
         Err(error) => Err(error),
     };
     drop(progress);
@@ -97,7 +146,8 @@ async fn try_start(
 }
 
 /// Writes out the commit's files, once a pipeline. Half-written ones are never seen: they are moved into place whole.
-async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId, source: &Path) -> Result<(), String> {
+async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId) -> Result<(), String> {
+    let source = &shared.options.layout.source(id);
     if source.exists() {
         return Ok(());
     }

@@ -6,3 +6,4 @@ mod desk;
 mod groups;
 mod growth;
 mod losses;
+mod spare;

@@ -20,6 +20,15 @@ pub(in crate::dispatch) enum Phase {
     Leaving,
 }
 
+/// How a worker stands that came up before anybody needed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standby {
+    /// Its pipeline does not exist yet.
+    Spare,
+    /// Its pipeline does, and the worker has not heard of a leaf.
+    Taken,
+}
+
 /// How far a leaf has come with its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
@@ -63,6 +72,8 @@ pub(super) struct Worker {
     pub(super) has_served: bool,
     /// Whether it gets nothing more and goes when it has nothing left.
     pub(super) is_dismissed: bool,
+    /// Nothing for workers that were made for a leaf.
+    pub(super) standby: Option<Standby>,
 }
 
 impl Work {
@@ -83,22 +94,31 @@ impl Worker {
             is_checked: false,
             has_served: false,
             is_dismissed: false,
+            standby: None,
         }
     }
 
     /// Whether it may get a leaf at once.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_available() && self.works.is_empty()
+        (self.is_available() || self.stands_by()) && self.works.is_empty()
+    }
+
+    /// Whether it was up before its pipeline was, and has nothing to do yet.
+    pub(super) fn stands_by(&self) -> bool {
+        self.standby == Some(Standby::Taken) && self.works.is_empty() && !self.is_dismissed
     }
 
     /// Whether it takes leaves: now, or when it has ended what it has.
     pub(super) fn is_available(&self) -> bool {
-        self.phase == Phase::Ready && self.silent_since.is_none() && !self.is_dismissed
+        self.phase == Phase::Ready && self.silent_since.is_none() && !self.is_dismissed && self.standby.is_none()
     }
 
-    /// Whether it takes a share of the machine. The container of a group that waits for its next leaf does not: that leaf
+    /// Whether it takes a share of the machine. One that stands by does not. The container of a group that waits for its next leaf does not: that leaf
     /// may depend on others which need the share.
     pub(super) fn holds(&self) -> bool {
+        if self.standby.is_some() && self.works.is_empty() {
+            return false;
+        }
         let is_at_rest = self.works.is_empty() && matches!(self.phase, Phase::Starting | Phase::Ready);
         self.queue.group.is_none() || !is_at_rest
     }

@@ -8,7 +8,7 @@ use super::{
     book::{Book, End, Wish},
     queue::Queue,
     tempo::{between, follow, passed},
-    worker::{Phase, Step, Work, Worker},
+    worker::{Phase, Standby, Step, Work, Worker},
 };
 use crate::{
     executor,
@@ -29,7 +29,13 @@ pub(in crate::dispatch) struct Gone {
 impl Book {
     /// A worker's container runs. From now on the runtime is asked about it until it dials: it may never come to that.
     pub(in crate::dispatch) fn launched(&mut self, id: &WorkerId, now: Timestamp) {
-        if let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.phase == Phase::Starting) {
+        let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.phase == Phase::Starting) else { return };
+        if worker.standby == Some(Standby::Taken) {
+            // It has dialled long ago.
+            worker.standby = None;
+            worker.phase = Phase::Ready;
+            worker.turned_at = now;
+        } else {
             worker.silent_since.get_or_insert(now);
         }
     }
@@ -38,7 +44,7 @@ impl Book {
     pub(in crate::dispatch) fn connected(&mut self, id: &WorkerId, now: Timestamp) {
         let Some(worker) = self.workers.get_mut(id) else { return };
         let was_adopted = worker.silent_since.take().is_some();
-        if worker.phase == Phase::Starting {
+        if worker.phase == Phase::Starting && worker.standby != Some(Standby::Taken) {
             if !was_adopted {
                 self.start_cost = Some(follow(self.start_cost, between(worker.born_at, now)));
             }
@@ -47,6 +53,8 @@ impl Book {
             if let Some(tempo) = self.tempos.get_mut(&worker.queue) {
                 tempo.moved(now);
             }
+            let queue = worker.queue.clone();
+            self.note_kind(&queue);
         }
     }
 
@@ -75,6 +83,9 @@ impl Book {
     pub(in crate::dispatch) fn start_failed(&mut self, id: &WorkerId, error: &executor::Error) {
         let Some(worker) = self.workers.get(id) else { return };
         let (queue, message) = (worker.queue.clone(), error.to_string());
+        if self.lose_spare(id, &message) {
+            return;
+        }
         match error {
             executor::Error::Image { .. } => {
                 // What waits for the same image cannot run either.
@@ -178,6 +189,9 @@ impl Book {
     }
 
     fn lost(&mut self, id: &WorkerId, gone: &Gone) {
+        if self.lose_spare(id, &gone.evidence) {
+            return;
+        }
         let Some(worker) = self.workers.get(id) else { return };
         let (queue, has_served) = (worker.queue.clone(), worker.has_served);
         let evidence = gone.evidence.clone();

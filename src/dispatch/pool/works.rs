@@ -8,7 +8,7 @@ use super::{
     book::{Book, End, Wish},
     queue::Queue,
     tempo::between,
-    worker::{Phase, Step, Work},
+    worker::{Phase, Step, Work, Worker},
 };
 use crate::model::{Fence, KillReason, NodeIndex, PipelineId, WorkerId};
 
@@ -220,7 +220,9 @@ impl Book {
 
     /// A worker of which nothing exists, and which nobody needs, was none.
     fn forget_if_nothing(&mut self, id: &WorkerId) {
-        if self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Promised && worker.works.is_empty()) {
+        let is_nothing =
+            |worker: &Worker| worker.phase == Phase::Promised && worker.works.is_empty() && worker.standby.is_none();
+        if self.workers.get(id).is_some_and(is_nothing) {
             self.workers.remove(id);
         }
     }

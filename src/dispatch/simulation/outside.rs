@@ -65,6 +65,7 @@ impl Outside {
             budget: Budget { whole, largest: whole, workers: 6 },
             pristine: true,
             privileged_repositories: Vec::new(),
+            spare: false,
             idle_timeout: Duration::from_secs(2),
             default_image: "busybox".into(),
             slack_channel: None,

@@ -70,6 +70,8 @@ impl Server {
                 book.adopt(&worker, &queue, (node, fence, started), now);
             }
             Message::AdoptGroup { worker, queue } => book.adopt_group(&worker, &queue, now),
+            // Its servers keep no spare.
+            Message::TakeSpare { .. } | Message::DropSpare { .. } => {}
         }
     }
 

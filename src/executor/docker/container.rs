@@ -32,12 +32,14 @@ pub(super) fn name(pipeline: &PipelineId, worker: &WorkerId) -> String {
 
 /// Describes a worker's container to the engine.
 pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody {
+    // The folder above is mounted: the files may come later than the container.
+    let source = format!("/conducto/source/{}", crate::layout::SOURCE);
     let mut command = vec![
         "worker",
         "--socket",
         "/conducto/run/worker.sock",
         "--source",
-        "/conducto/source",
+        &source,
         "--work",
         "/mnt/conducto",
         "--private",

@@ -91,7 +91,7 @@ impl Process {
         let log = File::create(folder.join("worker.log"))?;
         let mut command = Command::new(&self.options.binary);
         command.arg("worker").arg("--socket").arg(spec.directory.join("worker.sock"));
-        command.arg("--source").arg(&spec.source).arg("--work").arg(folder.join("work"));
+        command.arg("--source").arg(spec.source.join(crate::layout::SOURCE)).arg("--work").arg(folder.join("work"));
         command.arg("--private").arg(folder).arg("--name").arg(spec.worker.as_str()).arg("--detach");
         command.env_clear().envs(self.options.environment.iter().cloned()).env(MARK, spec.worker.as_str());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
