@@ -95,9 +95,11 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
         server.stop().await?;
     }
     if wants("cold") {
-        let server = Server::start(&place, &world, "docker", None).await?;
-        keep(&mut rows, vec![cold::row(&server, &world, &image).await?])?;
-        server.stop().await?;
+        for spare in [true, false] {
+            let server = Server::start_with(&place, &world, "docker", None, spare).await?;
+            keep(&mut rows, vec![cold::row(&server, &world, &image, spare).await?])?;
+            server.stop().await?;
+        }
     }
     if wants("memory") {
         keep(&mut rows, vec![memory::row(&place, &world).await?])?;

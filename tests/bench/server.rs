@@ -82,10 +82,21 @@ impl Server {
         executor: &str,
         slots: Option<u32>,
     ) -> anyhow::Result<Self> {
+        Self::start_with(place, world, executor, slots, true).await
+    }
+
+    /// The same, with or without a worker that is kept ready for the next pipeline.
+    pub(crate) async fn start_with(
+        place: &Place,
+        world: &World,
+        executor: &str,
+        slots: Option<u32>,
+        spare: bool,
+    ) -> anyhow::Result<Self> {
         let base = TempDir::new_in(place.folder.path())?.keep();
         let slots = slots.map_or_else(|| "\"auto\"".to_owned(), |slots| slots.to_string());
         let settings = format!(
-            "listen = \"127.0.0.1:0\"\nbase_dir = \"{}\"\nexecutor = \"{executor}\"\n[containers]\nslots = {slots}\npristine = true\n\
+            "listen = \"127.0.0.1:0\"\nbase_dir = \"{}\"\nexecutor = \"{executor}\"\n[containers]\nslots = {slots}\npristine = true\nspare = {spare}\n\
              [github]\nwebhook_secret = \"{SECRET}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"{}\"\n",
             base.display(),
             world.github.url(),

@@ -333,6 +333,16 @@ impl House {
         }
     }
 
+    /// What of ours is left in Docker.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        leftovers(&self.server_id().unwrap())
+    }
+
+    /// All that the server has said.
+    pub(crate) fn whole_server_log(&self) -> String {
+        std::fs::read_to_string(self.root.path().join("server.log")).unwrap_or_default()
+    }
+
     /// Waits until nothing of ours is left in Docker.
     pub(crate) async fn nothing_is_left(&self) {
         let server = self.server_id().unwrap();
@@ -343,7 +353,7 @@ impl House {
         .await;
     }
 
-    fn server_id(&self) -> Option<String> {
+    pub(crate) fn server_id(&self) -> Option<String> {
         let store = rusqlite::Connection::open(self.base().join("server/conducto.db")).ok()?;
         let bytes: Vec<u8> = store.query_row("SELECT uuid FROM server", [], |row| row.get(0)).ok()?;
         Some(uuid::Uuid::from_slice(&bytes).ok()?.to_string())

@@ -22,6 +22,7 @@ mod oracles;
 mod queues;
 mod retention;
 mod semantics;
+mod spare;
 mod together;
 mod trouble;
 mod whole_way;

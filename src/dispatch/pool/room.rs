@@ -148,7 +148,12 @@ impl Room {
             Message::Destroy { pipeline, worker, fence, reason } => book.destroy(&pipeline, &worker, fence, reason),
             Message::Launched { worker } => book.launched(&worker, now),
             Message::StartFailed { worker, error } => self.start_failed(&worker, &error),
-            Message::Connected { worker } => book.connected(&worker, now),
+            Message::Connected { worker } => {
+                book.connected(&worker, now);
+                if book.spares().iter().any(|(_, spare)| *spare == worker) {
+                    tracing::debug!(worker = %worker, "stands by for the next pipeline");
+                }
+            }
             Message::Disconnected { worker } => book.disconnected(&worker, now),
             Message::Started { worker, fence } => book.started(&worker, fence),
             Message::Finished { worker, fence } => book.finished(&worker, fence, now),
