@@ -64,7 +64,8 @@ impl World {
             let clone_url = format!("{}/{full_name}.git", git.url);
             Ok(Repository { facts: RepositoryFacts { id, full_name, clone_url, default_branch: "main".into() }, sha })
         };
-        let mut long = "[\"/\"]\ntype = \"parallel\"\n".to_owned();
+        // So little that the number of workers is what bounds how many run.
+        let mut long = "[\"/\"]\ntype = \"parallel\"\ncpu = 0.1\nmem = 0.1\n".to_owned();
         long.extend((1..=LONG_LEAVES).map(|number| format!("[\"/n{number}\"]\nexec = \"exec sleep 900\"\n")));
         let pristine = leaves.replace("[\"/\"]\n", "[\"/\"]\nisolation = \"pristine\"\n");
         let loud = single.replace("echo first", &format!("head -c {LOUD} /dev/zero"));
