@@ -98,6 +98,9 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
         for spare in [true, false] {
             let server = Server::start_with(&place, &world, "docker", None, spare).await?;
             keep(&mut rows, vec![cold::row(&server, &world, &image, spare).await?])?;
+            if !spare {
+                keep(&mut rows, vec![cold::gone(&server, &world).await?])?;
+            }
             server.stop().await?;
         }
     }

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use conducto::{clock, dispatch::view::PipelineView};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
-    docker::Image,
-    server::{Ended, Server},
+    docker::{self, Image},
+    server::{Ended, Server, until},
     table::{Row, Target},
     world::World,
 };
 
 const ROUNDS: usize = 11;
+const GONE_ROUNDS: usize = 5;
 
 /// Time for the server to make a worker ready for the next pipeline, where it does.
 const QUIET: Duration = Duration::from_secs(2);
@@ -39,6 +41,27 @@ pub(crate) async fn row(server: &Server, world: &World, image: &Image, spare: bo
         false => ("the same without a worker that stands by", Target::Open),
     };
     Ok(Row { name, unit: "ms", ours, reference, target, command })
+}
+
+/// Measures how long the container stays after the last node that it could run.
+pub(crate) async fn gone(server: &Server, world: &World) -> anyhow::Result<Row> {
+    let mut ours = Vec::new();
+    for _ in 0..GONE_ROUNDS {
+        let id = server.begin(&world.push_single()).await?.id;
+        let ended = until("the pipeline ends", || async {
+            let view: PipelineView = server.get(&format!("pipelines/{id}")).await?;
+            Ok(view.nodes.iter().flat_map(|node| &node.attempts).find_map(|attempt| attempt.finished_at))
+        });
+        let ended = ended.await?;
+        until("its container is gone", || async {
+            Ok(docker::containers_of(id.as_str()).await?.is_empty().then_some(()))
+        })
+        .await?;
+        ours.push(clock::now().duration_since(ended).as_secs_f64());
+    }
+    let (name, target) = ("a container's end after its queue is empty", Target::Below(5.0));
+    let command = "docker ps --all, until it shows none of the pipeline".to_owned();
+    Ok(Row { name, unit: "s", ours, reference: Vec::new(), target, command })
 }
 
 /// From just before the request is sent to when the server wrote down the first output, in milliseconds.

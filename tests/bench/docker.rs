@@ -11,6 +11,11 @@ const LIMITS: [&str; 6] = ["--cpus", "1", "--memory", "2g", "--memory-swap", "2g
 /// Busybox, made without any registry. Its name goes when this does.
 pub(crate) struct Image;
 
+/// Lists the containers of a pipeline, whatever state they are in.
+pub(crate) async fn containers_of(pipeline: &str) -> anyhow::Result<String> {
+    run(&["ps", "--all", "--quiet", "--filter", &format!("label=com.conducto.pipeline={pipeline}")]).await
+}
+
 impl Image {
     pub(crate) const NAME: &str = "conducto-bench:1";
 
