@@ -65,6 +65,11 @@ impl Queues {
         self.places.entry(queue.pipeline.clone()).or_default().insert(node, place);
     }
 
+    /// Says whether a leaf stands in any queue.
+    pub(super) fn has(&self, pipeline: &PipelineId, node: NodeIndex) -> bool {
+        self.places.get(pipeline).is_some_and(|places| places.contains_key(&node))
+    }
+
     /// Takes the first leaf.
     pub(super) fn pop(&mut self, queue: &Queue) -> Option<NodeIndex> {
         let node = *self.lines.get(queue)?.leaves.first_key_value()?.1;

@@ -52,7 +52,8 @@ impl Book {
         let Some(work) = worker.work(fence) else { return };
         let (node, queue) = (work.node, worker.queue.clone());
         worker.drop_work(fence, now);
-        if again && !self.is_releasing(&queue.pipeline) {
+        // One that was edited or reset meanwhile stands where it belongs now, and stays there.
+        if again && !self.is_releasing(&queue.pipeline) && !self.queues.has(&queue.pipeline, node) {
             self.queues.push(&queue, node, now);
         }
         self.send_leased(id);

@@ -1,6 +1,6 @@
 //! Workers that go away with what they have.
 
-use super::desk::{Desk, pipeline, queue};
+use super::desk::{Desk, pipeline, queue, queue_of};
 use crate::{
     dispatch::pool::{
         book::{End, Wish},
@@ -115,4 +115,23 @@ fn a_worker_that_goes_away_before_it_ever_dials_is_missed() {
     desk.pass(2_000);
     desk.go_on();
     assert!(desk.wished().iter().any(|wish| matches!(wish, Wish::Check { worker, .. } if *worker == given.worker)));
+}
+
+#[test]
+fn a_leaf_that_moved_while_a_lease_failed_stays_where_it_moved_to() {
+    let mut desk = Desk::new(4.0);
+    desk.offer(&queue('a'), 0..1);
+    let wishes = desk.book.go_on(desk.now, &mut desk.lots);
+    let lease = wishes.into_iter().find_map(|wish| match wish {
+        Wish::Lease { worker, fence, .. } => Some((worker, fence)),
+        _ => None,
+    });
+    let (worker, fence) = lease.unwrap();
+    // The store has failed; before the pool hears of it somebody edits the leaf, which needs another worker now.
+    desk.book.withdraw(&pipeline('a'), NodeIndex(0));
+    desk.offer(&queue_of('a', 2.0, 2.0), 0..1);
+    desk.book.lease_refused(&worker, fence, true, desk.now);
+    let given = desk.go_on();
+    assert_eq!(given.len(), 1);
+    assert_eq!(desk.book.workers[&given[0].worker].queue, queue_of('a', 2.0, 2.0));
 }
