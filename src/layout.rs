@@ -9,7 +9,7 @@ use std::{
 
 use md5::{Digest as _, Md5};
 
-use crate::model::{Fence, PipelineId, WorkerId};
+use crate::model::{Fence, PipelineId, Trust, WorkerId};
 
 /// Name of the files of a commit in the folder that workers see.
 pub const SOURCE: &str = "files";
@@ -32,6 +32,7 @@ pub struct LayoutError {
 /// <profile id>/config                 [general] url, org_id, email
 /// <profile id>/data/                  user data
 /// <profile id>/pipelines/<id>/data/   pipeline data
+/// <profile id>/pipelines/<id>/user/   what the code of a fork has instead of user data
 /// server/                             database and lock (private)
 /// <profile id>/pipelines/<id>/logs/   logs of its attempts
 /// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
@@ -105,9 +106,22 @@ impl Layout {
         self.base.join(&self.profile)
     }
 
-    /// Returns the folder behind `/conducto/data/user`.
+    /// Returns the folder of the user data.
     pub fn user_data(&self) -> PathBuf {
         self.profile_dir().join("data")
+    }
+
+    /// Returns the folder that a pipeline of a fork's code has instead of the user data.
+    pub fn fork_data(&self, id: &PipelineId) -> PathBuf {
+        self.pipelines().join(id.as_str()).join("user")
+    }
+
+    /// Returns the folder behind `/conducto/data/user` of one pipeline.
+    pub fn user_data_for(&self, id: &PipelineId, trust: Trust) -> PathBuf {
+        match trust {
+            Trust::Trusted => self.user_data(),
+            Trust::Fork => self.fork_data(id),
+        }
     }
 
     /// Returns the folder of all pipelines.
@@ -124,12 +138,16 @@ impl Layout {
     ///
     /// # Errors
     /// [`LayoutError`] names the path that could not be made.
-    pub fn create_pipeline(&self, id: &PipelineId) -> Result<(), LayoutError> {
+    pub fn create_pipeline(&self, id: &PipelineId, trust: Trust) -> Result<(), LayoutError> {
         let data = self.pipeline_data(id);
         if let Some(parent) = data.parent() {
             make_private(parent)?;
         }
-        make_shared(&data)
+        make_shared(&data)?;
+        match trust {
+            Trust::Trusted => Ok(()),
+            Trust::Fork => make_shared(&self.fork_data(id)),
+        }
     }
 
     /// Returns the private directory of the server.
@@ -317,7 +335,7 @@ mod tests {
         let layout = Layout::find(&base, "acme", "ada");
         layout.create().unwrap();
         let pipeline = PipelineId::parse("abc-def").unwrap();
-        layout.create_pipeline(&pipeline).unwrap();
+        layout.create_pipeline(&pipeline, Trust::Trusted).unwrap();
 
         let profile = layout.profile();
         assert_eq!(fs::read_to_string(base.join("config")).unwrap(), format!("[general]\ndefault = {profile}\n"));
@@ -340,10 +358,24 @@ mod tests {
         fs::write(source.join("mark"), "").unwrap();
         for _ in 0..2 {
             layout.launch_spare(&id).unwrap();
-            layout.create_pipeline(&id).unwrap();
+            layout.create_pipeline(&id, Trust::Trusted).unwrap();
         }
         assert!(layout.pipeline_data(&id).join("mark").exists() && layout.source_folder(&id).join("mark").exists());
         assert!(layout.spares().is_empty());
+    }
+
+    #[test]
+    fn the_code_of_a_fork_gets_a_folder_of_its_own_in_the_place_of_user_data() {
+        let base = tempfile::tempdir().unwrap();
+        let layout = Layout::find(base.path(), "acme", "ada");
+        layout.create().unwrap();
+        let pipeline = PipelineId::parse("abc-def").unwrap();
+        layout.create_pipeline(&pipeline, Trust::Fork).unwrap();
+        let folder = layout.user_data_for(&pipeline, Trust::Fork);
+        assert!(folder.is_dir() && !folder.starts_with(layout.user_data()));
+        assert!(!folder.starts_with(layout.pipeline_data(&pipeline)));
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o777);
+        assert_eq!(layout.user_data_for(&pipeline, Trust::Trusted), layout.user_data());
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn add_content<W: std::io::Write>(
     if with_data {
         for id in &contents.pipelines {
             writer.add_tree(&layout.pipeline_data(id))?;
+            writer.add_tree(&layout.fork_data(id))?;
         }
         writer.add_tree(&layout.user_data())?;
     }

@@ -9,7 +9,7 @@ use crate::{
     engine::Pipeline,
     forge::{CommitState, CommitStatus},
     model::{
-        Counts, Ending, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger, format_duration,
+        Counts, Ending, Hold, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger, format_duration,
         status_context,
     },
     notify::{Failure, Run, SlackMessage},
@@ -111,6 +111,9 @@ fn description(pipeline: &Pipeline, ending: Option<Ending>) -> String {
         pipeline.finished().and_then(|(_, at)| Duration::try_from(at.duration_since(pipeline.created_at())).ok());
     let time = time.map(|time| format!(" in {}", format_duration(time))).unwrap_or_default();
     match (ending, cause::of_pipeline(pipeline)) {
+        (None, _) if pipeline.hold() == Some(Hold::Approval) => {
+            "waits for approval: the code comes from a fork".to_owned()
+        }
         (None, _) => progress(&counts),
         (Some(Ending::Done), _) | (Some(_), None) => format!("{done}{time}"),
         (Some(_), Some(cause)) => {

@@ -363,10 +363,13 @@ impl Live {
     async fn act(&self, effect: Effect) {
         let pipeline = self.id.clone();
         let message = match effect {
-            Effect::Offer { node } => match start::refusal(&self.shared.options, &self.pipeline, node) {
-                None => pool::Message::Offer { queue: start::queue(&self.shared.options, &self.pipeline, node), node },
-                Some(message) => pool::Message::Refuse { pipeline, node, message },
-            },
+            Effect::Offer { node } => {
+                let (options, isolates) = (&self.shared.options, self.shared.parts.executor.isolates());
+                match start::refusal(options, isolates, &self.pipeline, node) {
+                    None => pool::Message::Offer { queue: start::queue(options, &self.pipeline, node), node },
+                    Some(message) => pool::Message::Refuse { pipeline, node, message },
+                }
+            }
             Effect::Withdraw { node } => pool::Message::Withdraw { pipeline, node },
             Effect::ReleaseGroup { node, generation } => pool::Message::ReleaseGroup { pipeline, node, generation },
             Effect::Start { node, fence, worker } => {

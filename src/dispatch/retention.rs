@@ -112,14 +112,14 @@ impl Pruning<'_> {
         };
         let mut freed = nothing(kind);
         for id in ids {
-            let folder = match what {
-                Remains::Logs => layout.logs(&id),
-                Remains::Data => layout.pipeline_data(&id),
+            let folders = match what {
+                Remains::Logs => vec![layout.logs(&id)],
+                Remains::Data => vec![layout.pipeline_data(&id), layout.fork_data(&id)],
             };
             let now = self.now;
             let mark =
                 move |connection: &store::Connection| retention::mark_removed(connection, &id, what, before, now);
-            self.folder(&mut freed, folder, mark).await?;
+            self.folders(&mut freed, folders, mark).await?;
         }
         Ok(freed)
     }
@@ -130,7 +130,7 @@ impl Pruning<'_> {
         for folder in children(&self.shared.options.layout.sources()) {
             let Some(id) = folder.file_name().and_then(|name| PipelineId::parse(name.to_str()?).ok()) else { continue };
             let is_over = move |connection: &store::Connection| Ok(!retention::needs_source(connection, &id)?);
-            self.folder(&mut freed, folder, is_over).await?;
+            self.folders(&mut freed, vec![folder], is_over).await?;
         }
         Ok(freed)
     }
@@ -142,7 +142,7 @@ impl Pruning<'_> {
         let pruned = self.shared.parts.mirrors.prune(before, needed, trash, self.is_rehearsal).await;
         let mut freed = nothing("mirrors");
         for path in pruned.map_err(|error| Error::Unavailable(Box::new(error)))? {
-            let (files, bytes) = self.measure(path).await?;
+            let (files, bytes) = self.measure(vec![path]).await?;
             freed.add(files, bytes);
         }
         self.remove(self.shared.options.layout.trash()).await?;
@@ -160,27 +160,32 @@ impl Pruning<'_> {
         Ok(Freed { kind: kind.to_owned(), count, files: 0, bytes })
     }
 
-    /// Takes a folder away, if the store agrees in the same transaction, and removes it.
-    async fn folder(
+    /// Takes folders away that belong together, if the store agrees in the same transaction, and removes them.
+    async fn folders(
         &self,
         freed: &mut Freed,
-        folder: PathBuf,
+        folders: Vec<PathBuf>,
         agrees: impl FnOnce(&store::Connection) -> Result<bool, store::Error> + Send + 'static,
     ) -> Result<(), Error> {
         if self.is_rehearsal {
-            let (files, bytes) = self.measure(folder).await?;
+            let (files, bytes) = self.measure(folders).await?;
             freed.add(files, bytes);
             return Ok(());
         }
-        let aside = self.aside().await?.join("folder");
-        let (from, to) = (folder.clone(), aside.clone());
-        let moved = self.shared.store.write(move |connection| Ok(agrees(connection)? && take_away(&from, &to)?)).await;
-        if moved.is_err() && aside.exists() && !folder.exists() {
+        let trash = self.aside().await?;
+        let aside = |number: usize| trash.join(number.to_string());
+        let moves: Vec<(PathBuf, PathBuf)> =
+            folders.into_iter().enumerate().map(|(number, folder)| (folder, aside(number))).collect();
+        let ordered = moves.clone();
+        let moved = self.shared.store.write(move |connection| Ok(agrees(connection)? && take_away(&ordered)?)).await;
+        if moved.is_err() {
             // The mark is not there, so neither may the removal be.
-            fs::rename(&aside, &folder).map_err(disk)?;
+            for (folder, aside) in moves.iter().filter(|(folder, aside)| aside.exists() && !folder.exists()) {
+                fs::rename(aside, folder).map_err(disk)?;
+            }
         }
         if moved? {
-            let (files, bytes) = self.measure(aside).await?;
+            let (files, bytes) = self.measure(vec![trash]).await?;
             freed.add(files, bytes);
         }
         self.remove(self.shared.options.layout.trash()).await
@@ -193,8 +198,8 @@ impl Pruning<'_> {
         Ok(aside)
     }
 
-    async fn measure(&self, folder: PathBuf) -> Result<(u64, u64), Error> {
-        tokio::task::spawn_blocking(move || measure(&folder)).await.map_err(|_| Error::Stopping)
+    async fn measure(&self, folders: Vec<PathBuf>) -> Result<(u64, u64), Error> {
+        tokio::task::spawn_blocking(move || measure(folders)).await.map_err(|_| Error::Stopping)
     }
 
     async fn remove(&self, folder: PathBuf) -> Result<(), Error> {
@@ -220,17 +225,22 @@ fn nothing(kind: &str) -> Freed {
     Freed { kind: kind.to_owned(), count: 0, files: 0, bytes: 0 }
 }
 
-fn take_away(from: &Path, to: &Path) -> Result<bool, store::Error> {
-    match fs::rename(from, to) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(store::Error::Failed(format!("{} cannot be moved: {error}", from.display()))),
+/// Moves what is there of these folders. Returns whether any of it was.
+fn take_away(moves: &[(PathBuf, PathBuf)]) -> Result<bool, store::Error> {
+    let mut moved = false;
+    for (from, to) in moves {
+        match fs::rename(from, to) {
+            Ok(()) => moved = true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(store::Error::Failed(format!("{} cannot be moved: {error}", from.display()))),
+        }
     }
+    Ok(moved)
 }
 
-/// Counts the files below a folder and their bytes.
-fn measure(folder: &Path) -> (u64, u64) {
-    let (mut files, mut bytes, mut waiting) = (0, 0, vec![folder.to_owned()]);
+/// Counts the files below folders and their bytes.
+fn measure(mut waiting: Vec<PathBuf>) -> (u64, u64) {
+    let (mut files, mut bytes) = (0, 0);
     while let Some(path) = waiting.pop() {
         match fs::symlink_metadata(&path) {
             Ok(about) if about.is_dir() => waiting.extend(children(&path)),

@@ -38,6 +38,7 @@ pub(super) fn queue_of(
 fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, needs: &Needs) -> Queue {
     Arc::new(QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
+        trust: pipeline.launch().trust,
         group,
         image: needs.image.as_ref().unwrap_or(&options.default_image).clone(),
         amounts: amounts(options, needs),
@@ -73,9 +74,14 @@ fn no_mounts(options: &Options, pipeline: &Pipeline) -> Option<&'static str> {
     }
 }
 
-/// Says, for people, why this leaf may not run here; nothing when it may.
-pub(super) fn refusal(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
+/// Says, for people, why this leaf may not run here, where workers are isolated or not; nothing when it may.
+pub(super) fn refusal(options: &Options, isolates: bool, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let (tree, launch) = (pipeline.definition(), pipeline.launch());
+    if launch.trust == Trust::Fork && !isolates {
+        let words = "the code of a fork runs only in containers, and this server runs plain processes; set executor = \"docker\" \
+                     in the server's settings";
+        return Some(words.to_owned());
+    }
     let privilege = if tree.requires_docker(node) {
         "requires_docker"
     } else if !tree.docker_run_args(node).is_empty() {
@@ -156,7 +162,7 @@ fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence
         ("CONDUCTO_GIT_BRANCH", trigger.branch().unwrap_or_default().to_owned()),
         ("CONDUCTO_GIT_SHA", trigger.sha.clone()),
         ("CONDUCTO_DATA_PIPELINE", folder("/conducto/data/pipeline", layout.pipeline_data(&launch.pipeline))),
-        ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data())),
+        ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data_for(&launch.pipeline, launch.trust))),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -43,7 +43,7 @@ pub struct WorkerSpec {
     pub source: PathBuf,
     /// Host folder of `/conducto/data/pipeline`.
     pub pipeline_data: PathBuf,
-    /// Host folder of `/conducto/data/user`.
+    /// Host folder of `/conducto/data/user`; never that of the user data where the code of a fork runs.
     pub user_data: PathBuf,
 }
 

@@ -55,7 +55,9 @@ pub fn standstill(pipeline: &PipelineView) -> Option<String> {
         _ if pipeline.summary.ending.is_some() => None,
         (_, true) => Some(format!("it sleeps; `conducto wake {id}` lets it go on")),
         (Some(Hold::Manual), false) => Some(format!("it waits to be started; `conducto start {id}` does that")),
-        (Some(Hold::Approval), false) => Some("it waits for approval: the code comes from a fork".to_owned()),
+        (Some(Hold::Approval), false) => {
+            Some(format!("it waits for approval: the code comes from a fork; `conducto start {id}` lets it run"))
+        }
         (None, false) => None,
     }
 }

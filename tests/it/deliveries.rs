@@ -1,6 +1,9 @@
 //! The receiver: what is stored, what is refused, and the verdict each delivery gets.
 
-use conducto::standin::{Delivery, PullRequest, ping, pull_request};
+use conducto::{
+    model::{Hold, Trust},
+    standin::{Delivery, PullRequest, ping, pull_request},
+};
 
 use crate::house::{House, Plan, SECRET};
 
@@ -84,7 +87,7 @@ async fn every_delivery_gets_a_verdict_in_words() {
 }
 
 #[tokio::test]
-async fn pull_requests_run_and_those_of_forks_wait() {
+async fn pull_requests_run_and_those_of_forks_wait_for_approval() {
     let house = House::build(Plan::default()).await;
     let base = house.commit("main", &[("conducto.cfg", CFG), ("ci.toml", PIPELINE)]);
     house.repository.set_reference("refs/heads/topic", &base).unwrap();
@@ -107,12 +110,41 @@ async fn pull_requests_run_and_those_of_forks_wait() {
     assert_eq!((pipeline.summary.title.as_str(), pipeline.summary.section.as_str()), ("Add a file", "pr"));
     assert_eq!(house.statuses(&head, "conducto/pr").await.last().unwrap().state, "success");
 
-    let foreign = PullRequest { number: 8, fork: Some(99), ..event };
+    // What runs for a fork the base commit says: its own conducto.cfg would start something else.
+    house.repository.set_reference("refs/heads/foreign", &base).unwrap();
+    let lax = CFG.replace("[pr]", "[pr.own]");
+    let head = house.commit("foreign", &[("conducto.cfg", &lax), ("ci.toml", &PIPELINE.replace("only", "foreign"))]);
+    let foreign = PullRequest { number: 8, fork: Some(99), branch: "foreign", sha: &head, ..event };
     let fork = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &foreign));
     assert_eq!(house.send(&fork).await, 202);
     let verdict = house.concluded(&fork.guid).await;
-    assert_eq!((verdict.state.as_str(), verdict.pipelines.len()), ("ignored", 0));
-    assert!(verdict.verdict.unwrap().contains("#8 comes from a fork"));
+    let id = &verdict.pipelines[0];
+    let words = format!("started pipeline {id} (pr), which waits for approval: the code comes from a fork");
+    assert_eq!((verdict.state.as_str(), verdict.verdict), ("done", Some(words)));
+    let held = house.pipeline(id).await;
+    assert_eq!((held.summary.trust, held.hold), (Trust::Fork, Some(Hold::Approval)));
+    assert_eq!((held.nodes[1].path.as_str(), held.nodes[1].state.word()), ("/foreign", "pending"));
+    let pending = house
+        .until("the forge hears of it", async || house.github.statuses(&head, "conducto/pr").last().cloned())
+        .await;
+    assert_eq!(pending.description, "waits for approval: the code comes from a fork");
+
+    // Approved it goes on; but not as a plain process.
+    assert_eq!(house.post(&format!("/pipelines/{id}/start")).await.0, 200);
+    let ended = house.ended(id).await;
+    let node = &ended.nodes[1];
+    assert_eq!((ended.hold, node.state.word(), node.attempts.len()), (None, "killed", 0));
+    let cause = node.cause.as_deref().unwrap();
+    assert!(cause.starts_with("the code of a fork runs only in containers"), "{cause}");
+
+    // Without the base commit nobody knows what may run.
+    let unknown = "0123456789".repeat(4);
+    let lost = PullRequest { number: 9, base_sha: &unknown, ..foreign };
+    let lost = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &lost));
+    assert_eq!(house.send(&lost).await, 202);
+    let verdict = house.concluded(&lost.guid).await;
+    assert_eq!((verdict.state.as_str(), verdict.pipelines.len()), ("failed", 0));
+    assert!(verdict.verdict.as_ref().unwrap().starts_with("commit 01234567 cannot be fetched: "), "{verdict:?}");
 }
 
 #[tokio::test]

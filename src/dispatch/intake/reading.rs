@@ -11,7 +11,7 @@ use crate::{
     dispatch::{feedback, shared::Shared},
     forge::{self, Parsed, Source, Verified},
     git::{self, FileAtCommit, MirrorName, Remote, Wanted},
-    model::{Diagnostic, Launch, Trigger, TriggerKind, Trust},
+    model::{Diagnostic, Hold, Launch, Trigger, TriggerKind, Trust},
     store::{
         Error,
         inbox::{Verdict, Waiting},
@@ -53,12 +53,7 @@ pub(super) async fn conclude(shared: &Arc<Shared>, waiting: &Waiting) -> Result<
             Ok(Conclusion { verdict: Some((Verdict::Done, "ping: the hook works".into())), ..Conclusion::default() })
         }
         Ok(Parsed::Ignored { reason }) => Ok(ignored(reason)),
-        Ok(Parsed::Trigger(trigger, source)) => match &trigger.kind {
-            TriggerKind::PullRequest { number, from_fork: true, .. } => Ok(ignored(format!(
-                "pull request #{number} comes from a fork: it is stored, and not run by this release"
-            ))),
-            _ => launches(shared, waiting, *trigger, &source).await,
-        },
+        Ok(Parsed::Trigger(trigger, source)) => launches(shared, waiting, *trigger, &source).await,
     }
 }
 
@@ -75,18 +70,19 @@ async fn launches(
         conclusion.verdict = Some((Verdict::Failed, words));
         conclusion
     };
-    if let Err(error) = fetch(shared, &mirror, &trigger, source).await {
-        let words = format!("commit {} cannot be fetched: {error}", short(&trigger.sha));
+    if let Err((sha, error)) = fetch(shared, &mirror, &trigger, source).await {
+        let words = format!("commit {} cannot be fetched: {error}", short(&sha));
         if error.is_passing() && waiting.attempts < TRIES {
             return Err(Trouble::Later(words));
         }
         return Ok(refuse(conclusion, trigger.event_name(), words));
     }
-    let text = match read(shared, &mirror, &trigger.sha, CFG, CFG_LIMIT).await? {
+    let cfg_sha = cfg_sha(&trigger);
+    let text = match read(shared, &mirror, cfg_sha, CFG, CFG_LIMIT).await? {
         FileAtCommit::Found(text) => text,
         FileAtCommit::Missing => {
             // A repository that does not use Conducto hears nothing of it.
-            let words = format!("there is no {CFG} at the root of commit {}", short(&trigger.sha));
+            let words = format!("there is no {CFG} at the root of commit {}", short(cfg_sha));
             conclusion.verdict = Some((Verdict::Ignored, words));
             return Ok(conclusion);
         }
@@ -135,7 +131,12 @@ fn verdict(
         let list: Vec<String> =
             launches.iter().map(|launch| format!("{} ({})", launch.pipeline, launch.section)).collect();
         let noun = if list.len() == 1 { "pipeline" } else { "pipelines" };
-        words.push(format!("started {noun} {}", list.join(", ")));
+        let waits = if list.len() == 1 { "waits" } else { "wait" };
+        let held = match launches.first().and_then(|launch| launch.hold) {
+            Some(Hold::Approval) => format!(", which {waits} for approval: the code comes from a fork"),
+            Some(Hold::Manual) | None => String::new(),
+        };
+        words.push(format!("started {noun} {}{held}", list.join(", ")));
     }
     words.extend_from_slice(failures);
     if answer.launching.is_empty() {
@@ -170,8 +171,12 @@ async fn launch(
         }
     };
     let Some(definition) = definition else { return Ok((None, diagnostics)) };
+    let (trust, hold) = match foreign_to(trigger) {
+        Some(_) => (Trust::Fork, Some(Hold::Approval)),
+        None => (Trust::Trusted, None),
+    };
     // A worker may be up already, for the pipeline that gets this name.
-    let spare = shared.take_spare().await;
+    let spare = if trust == Trust::Trusted { shared.take_spare().await } else { None };
     let launch = Launch {
         pipeline: spare.unwrap_or_else(clock::new_pipeline_id),
         definition,
@@ -182,8 +187,8 @@ async fn launch(
         section: section.name(),
         trigger: trigger.clone(),
         slack_channel: section.slack_channel.clone(),
-        trust: Trust::Trusted,
-        hold: None,
+        trust,
+        hold,
         most_mem: Some(shared.options.budget.largest.gib()),
     };
     Ok((Some(launch), diagnostics))
@@ -194,19 +199,44 @@ fn unusable(section: &Section, words: &str) -> Diagnostic {
     Diagnostic { message, ..section.missing_file() }
 }
 
-async fn fetch(shared: &Shared, mirror: &MirrorName, trigger: &Trigger, source: &Source) -> Result<(), git::Error> {
+/// Returns the commit that a fork's code wants to be merged into; nothing for code of the repository itself.
+fn foreign_to(trigger: &Trigger) -> Option<&str> {
+    match &trigger.kind {
+        TriggerKind::PullRequest { from_fork: true, base_sha, .. } => Some(base_sha),
+        TriggerKind::PullRequest { .. } | TriggerKind::Push { .. } | TriggerKind::Tag { .. } => None,
+    }
+}
+
+/// Returns the commit whose conducto.cfg counts: what runs for a fork, the repository itself decides.
+fn cfg_sha(trigger: &Trigger) -> &str {
+    foreign_to(trigger).unwrap_or(&trigger.sha)
+}
+
+/// Fetches what the trigger speaks of. Returns the commit that could not be had, and why.
+async fn fetch(
+    shared: &Shared,
+    mirror: &MirrorName,
+    trigger: &Trigger,
+    source: &Source,
+) -> Result<(), (String, git::Error)> {
     let remote = Remote {
         name: mirror.clone(),
         url: format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name),
         token: shared.options.forge_token.clone(),
     };
-    let head = Wanted { sha: trigger.sha.clone(), reference: Some(source.reference.clone()) };
-    shared.parts.mirrors.fetch(&remote, &[head]).await?;
+    let mut needed = vec![Wanted { sha: trigger.sha.clone(), reference: Some(source.reference.clone()) }];
+    if let TriggerKind::PullRequest { from_fork: true, base_sha, base, .. } = &trigger.kind {
+        needed.push(Wanted { sha: base_sha.clone(), reference: Some(format!("refs/heads/{base}")) });
+    }
+    for wanted in needed {
+        let fetched = shared.parts.mirrors.fetch(&remote, std::slice::from_ref(&wanted)).await;
+        fetched.map_err(|error| (wanted.sha, error))?;
+    }
     // Only needed to tell which files changed; after a force push the forge may have it no more.
     let other = match &trigger.kind {
         TriggerKind::Push { before, .. } => before.clone(),
-        TriggerKind::PullRequest { base_sha, .. } => Some(base_sha.clone()),
-        TriggerKind::Tag { .. } => None,
+        TriggerKind::PullRequest { from_fork: false, base_sha, .. } => Some(base_sha.clone()),
+        TriggerKind::PullRequest { from_fork: true, .. } | TriggerKind::Tag { .. } => None,
     };
     if let Some(sha) = other
         && let Err(error) = shared.parts.mirrors.fetch(&remote, &[Wanted { sha, reference: None }]).await

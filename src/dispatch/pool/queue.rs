@@ -9,12 +9,14 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::budget::Amounts;
-use crate::model::{Isolation, NodeIndex, PipelineId};
+use crate::model::{Isolation, NodeIndex, PipelineId, Trust};
 
 /// What a worker must be like to run a leaf. Never shared between pipelines, so never between trust classes either.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::dispatch) struct QueueKey {
     pub(in crate::dispatch) pipeline: PipelineId,
+    /// Whose code it is: decides what the worker gets to see.
+    pub(in crate::dispatch) trust: Trust,
     /// The group that has a container to itself, and which of the group's containers it is. A group whose leaves differ in
     /// what follows has one container for each kind.
     pub(in crate::dispatch) group: Option<(NodeIndex, u32)>,

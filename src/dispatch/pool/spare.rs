@@ -12,7 +12,7 @@ use super::{
     tempo::passed,
     worker::{Phase, Standby, Worker},
 };
-use crate::model::{PipelineId, WorkerId};
+use crate::model::{PipelineId, Trust, WorkerId};
 
 /// How long nothing may have come up or gone before a spare is made: whoever waits for a container now goes first.
 const QUIET: Duration = Duration::from_millis(500);
@@ -61,7 +61,8 @@ impl Book {
 
     /// Remembers what kind of worker came up last: the next pipeline most likely wants the same.
     pub(super) fn note_kind(&mut self, queue: &Queue) {
-        let is_plain = queue.group.is_none()
+        let is_plain = queue.trust == Trust::Trusted
+            && queue.group.is_none()
             && queue.amounts.gpu == 0
             && !queue.requires_docker
             && queue.docker_run_args.is_empty();

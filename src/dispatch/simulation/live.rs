@@ -245,7 +245,7 @@ impl Server {
         let (pipeline, options) = (&self.pipelines[id], &world.outside.options);
         let id = id.clone();
         let message = match effect {
-            Effect::Offer { node } => match start::refusal(options, pipeline, node) {
+            Effect::Offer { node } => match start::refusal(options, true, pipeline, node) {
                 None => pool::Message::Offer { queue: start::queue(options, pipeline, node), node },
                 Some(message) => pool::Message::Refuse { pipeline: id, node, message },
             },

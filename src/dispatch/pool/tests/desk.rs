@@ -10,7 +10,7 @@ use crate::{
         budget::{Amounts, Budget},
         queue::{Queue, QueueKey},
     },
-    model::{Fence, Isolation, KillReason, NodeIndex, PipelineId, WorkerId},
+    model::{Fence, Isolation, KillReason, NodeIndex, PipelineId, Trust, WorkerId},
 };
 
 /// Draws in order.
@@ -61,6 +61,7 @@ pub(super) fn queue(letter: char) -> Queue {
 pub(super) fn queue_of(letter: char, cpu: f64, mem: f64) -> Queue {
     Arc::new(QueueKey {
         pipeline: pipeline(letter),
+        trust: Trust::Trusted,
         group: None,
         image: "busybox".into(),
         amounts: Amounts::of(cpu, mem, 0),
