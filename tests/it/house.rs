@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) const OLD_SECRET: &str = "the secret before it";
 pub(crate) const IMAGE: &str = "conducto-test/busybox:2";
-const TOKEN: &str = "ghp_of_the_tests";
+pub(crate) const TOKEN: &str = "ghp_of_the_tests";
 
 /// Makes the command line of a server, up to its verb.
 pub(crate) type Call = Box<dyn Fn(&House) -> Command>;

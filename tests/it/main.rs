@@ -23,6 +23,7 @@ mod queues;
 mod retention;
 mod semantics;
 mod spare;
+mod separation;
 mod together;
 mod trouble;
 mod whole_way;
