@@ -142,7 +142,7 @@ impl std::fmt::Display for Outcome {
             Self::Stopped { reason: KillReason::User } => f.write_str("stopped on request"),
             Self::Stopped { reason: KillReason::Timeout } => f.write_str("max_time exceeded"),
             Self::Stopped { reason: KillReason::OutOfMemory } | Self::OutOfMemory => f.write_str("out of memory"),
-            Self::Stopped { reason: KillReason::Infrastructure } => f.write_str("stopped by the server"),
+            Self::Stopped { reason: KillReason::Infrastructure } => f.write_str("its worker was stopped from outside"),
             Self::Unreadable { message } | Self::Infrastructure { message } => f.write_str(message),
         }
     }

@@ -92,7 +92,8 @@ pub enum ToWorker {
         /// What to report it as.
         reason: KillReason,
     },
-    /// Give this attempt back if its command has not begun; the answer is `Returned`. One that has begun goes on.
+    /// Give this attempt back if its command has not begun; the answer is `Returned`. One that has begun goes on. A worker that
+    /// is ended from outside gives back what has not begun without being asked.
     Recall {
         /// Which attempt.
         fence: Fence,

@@ -165,6 +165,10 @@ impl Session {
         let fence = start.fence;
         if self.last_fence.is_none_or(|last| fence > last) {
             self.last_fence = Some(fence);
+            if matches!(self.leaving, Leaving::Terminated(_) | Leaving::Orphaned) {
+                // Its command would not come to its end here.
+                return self.push(&Message::Returned { fence });
+            }
             self.ground.furnish();
             self.queue.push_back(start);
         } else if let Some(Running { node, .. }) = self.node.as_ref().filter(|running| running.node.fence == fence) {
@@ -281,12 +285,11 @@ impl Session {
         if how == Leaving::Dismissed {
             return;
         }
-        let reason = KillReason::Infrastructure;
         for queued in std::mem::take(&mut self.queue) {
-            self.finish(queued.fence, Outcome::Stopped { reason }, 0);
+            self.push(&Message::Returned { fence: queued.fence });
         }
         if let Some(Running { node, .. }) = &mut self.node {
-            node.stop(reason, Instant::now());
+            node.stop(KillReason::Infrastructure, Instant::now());
         }
     }
 

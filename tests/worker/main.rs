@@ -297,12 +297,15 @@ async fn a_dismissed_worker_ends_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_worker_told_to_end_ends_its_node_and_reports_it() {
+async fn a_worker_told_to_end_ends_its_node_and_gives_back_the_next() {
     let (_root, mut rig, mut worker) = set_up();
     rig.start(1, "echo $$; sleep 1000");
     let pid = rig.until(1, |seen| !seen.stdout.is_empty()).await.out();
+    rig.start(2, "echo never");
     worker.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(rig.ended(1).await.outcome, Some(Outcome::Stopped { reason: KillReason::Infrastructure }));
+    let next = rig.until(2, |seen| seen.is_returned).await;
+    assert_eq!((next.outcome.as_ref(), next.stdout.len()), (None, 0));
     let status = worker.ended().await;
     assert_eq!((status.code(), status.signal(), is_alive(&pid)), (Some(0), None, false));
 }
