@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dispatch::{error::Error, live, shared::Shared},
-    executor::WorkerStatus,
+    executor::{self, WorkerStatus},
     model::{Actor, Command, NodeIndex, PipelineId, WorkerId},
 };
 
@@ -58,17 +58,21 @@ pub(super) async fn await_runtime(shared: Arc<Shared>) {
 
 /// Asks the runtime about a worker that has no connection.
 pub(super) async fn check(shared: Arc<Shared>, pipeline: PipelineId, worker: WorkerId) {
-    let gone = match shared.parts.executor.status(&pipeline, &worker).await {
+    let status = shared.parts.executor.status(&pipeline, &worker).await;
+    shared.set_problem("executor", status.as_ref().err().map(ToString::to_string));
+    let gone = match status {
         Ok(WorkerStatus::Running) => None,
         Ok(WorkerStatus::Exited { code, out_of_memory }) => {
             let code = code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
             Some(Gone { evidence: format!("its worker ended with {code}"), out_of_memory })
         }
         Ok(WorkerStatus::Gone) => Some(Gone { evidence: "its worker is gone".to_owned(), out_of_memory: false }),
-        Err(error) => {
-            shared.set_problem("executor", Some(error.to_string()));
+        Err(executor::Error::Unavailable { .. }) => {
+            shared.tell_pool(Message::RuntimeAway).await;
             None
         }
+        // It answers, though not to this; it is asked again.
+        Err(_) => None,
     };
     shared.tell_pool(Message::Checked { worker, gone }).await;
 }

@@ -66,6 +66,8 @@ pub(in crate::dispatch) enum Message {
     Returned { worker: WorkerId, fence: Fence },
     /// What the runtime says of a silent worker; nothing while it runs.
     Checked { worker: WorkerId, gone: Option<Gone> },
+    /// The runtime does not answer.
+    RuntimeAway,
     /// The runtime answers again.
     RuntimeBack,
     /// Nothing of a worker is left.
@@ -159,6 +161,7 @@ impl Room {
             Message::Finished { worker, fence } => book.finished(&worker, fence, now),
             Message::Returned { worker, fence } => book.returned(&worker, fence, now),
             Message::Checked { worker, gone } => book.checked(&worker, gone.as_ref(), now),
+            Message::RuntimeAway => book.runtime_away(),
             Message::RuntimeBack => book.runtime_back(),
             Message::Removed { worker } => book.removed(&worker),
             Message::ReleaseGroup { pipeline, node, generation } => book.release_group(&pipeline, node, generation),

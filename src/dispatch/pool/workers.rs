@@ -96,12 +96,17 @@ impl Book {
             }
             executor::Error::Refused { .. } => self.let_go(id, End::Failed(message.clone()), &message),
             executor::Error::Unavailable { .. } => {
-                if !self.is_resting {
-                    self.is_resting = true;
-                    self.wishes.push(Wish::AwaitRuntime);
-                }
+                self.runtime_away();
                 self.let_go(id, End::GiveBack(message.clone()), &message);
             }
+        }
+    }
+
+    /// The runtime does not answer: nothing is started until it does.
+    pub(in crate::dispatch) fn runtime_away(&mut self) {
+        if !self.is_resting {
+            self.is_resting = true;
+            self.wishes.push(Wish::AwaitRuntime);
         }
     }
 

@@ -61,6 +61,7 @@ impl Server {
             Message::Finished { worker, fence } => book.finished(&worker, fence, now),
             Message::Returned { worker, fence } => book.returned(&worker, fence, now),
             Message::Checked { worker, gone } => book.checked(&worker, gone.as_ref(), now),
+            Message::RuntimeAway => book.runtime_away(),
             Message::RuntimeBack => book.runtime_back(),
             Message::Removed { worker } => book.removed(&worker),
             Message::ReleaseGroup { pipeline, node, generation } => book.release_group(&pipeline, node, generation),
@@ -168,6 +169,9 @@ impl Server {
 
     pub(super) fn check(&mut self, world: &mut World, _pipeline: &PipelineId, worker: WorkerId) {
         let gone = |evidence: &str, out_of_memory| Some(Gone { evidence: evidence.to_owned(), out_of_memory });
+        if world.runtime.is_down {
+            self.tell_pool(world, pool::Message::RuntimeAway);
+        }
         let gone = match world.runtime.containers.get(&worker).map(|worker| worker.life) {
             _ if world.runtime.is_down => None,
             Some(Life::Runs) => None,

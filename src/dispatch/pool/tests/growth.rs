@@ -127,9 +127,12 @@ fn nothing_is_given_out_while_the_disk_is_nearly_full() {
 #[test]
 fn nothing_is_started_while_the_runtime_does_not_answer() {
     let mut desk = Desk::new(4.0);
-    desk.book.is_resting = true;
+    desk.book.runtime_away();
+    desk.book.runtime_away();
     desk.offer(&queue('a'), 0..3);
     assert_eq!(desk.go_on(), [], "leaves stay in their queue");
+    let asked = desk.wished().iter().filter(|wish| **wish == Wish::AwaitRuntime).count();
+    assert_eq!(asked, 1, "once is enough");
     desk.book.runtime_back();
     assert_eq!(desk.go_on().len(), 2);
 }
