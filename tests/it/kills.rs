@@ -124,7 +124,9 @@ async fn send_while_killing(house: &mut House, dice: &mut Dice, round: usize, ki
         while sent.len() < share {
             let kind = Kind::ALL[sent.len() % Kind::ALL.len()];
             let branch = format!("round-{round}-{}", sent.len());
-            let commit = house.commit(&branch, &[("conducto.cfg", CFG), ("ci.toml", &kind.definition())]);
+            // Two of a kind within a second would be one commit, and share their statuses.
+            let files = [("conducto.cfg", CFG), ("ci.toml", &kind.definition()), ("branch", &branch)];
+            let commit = house.commit(&branch, &files);
             let delivery = house.push_of(&branch, None, &commit);
             assert_eq!(house.send(&delivery).await, 202);
             sent.push(Sent { kind, commit, guid: delivery.guid });
