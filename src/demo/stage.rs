@@ -63,6 +63,8 @@ impl Stage {
         settings.slack.api_url = slack.url();
         settings.containers.default_image.clone_from(&options.image);
         settings.containers.docker_socket.clone_from(&options.docker_socket);
+        // There is no next pipeline.
+        settings.containers.spare = false;
         settings.containers.slots = Slots::Count(options.slots);
         settings.auth.anonymous = Anonymous::Read;
 

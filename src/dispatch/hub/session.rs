@@ -25,6 +25,9 @@ use crate::{
 /// An acknowledgement nobody waits for may be late by this much.
 const LAZY_ACK: Duration = Duration::from_millis(100);
 
+/// That of an end, too, may be joined by the next: a worker only waits for it before it goes.
+const SOON: Duration = Duration::from_millis(4);
+
 /// It is sent at once when so many bytes are safe: a quarter of what a worker sends ahead.
 const ACK_BYTES: usize = 128 * 1024;
 
@@ -210,10 +213,11 @@ impl Session {
         };
         self.post.acknowledge(seq);
         self.acknowledged_bytes += delivered.bytes;
-        if delivered.urgent || self.acknowledged_bytes >= ACK_BYTES {
+        if self.acknowledged_bytes >= ACK_BYTES {
             return self.acknowledge().await;
         }
-        self.ack_due.get_or_insert_with(|| Instant::now() + LAZY_ACK);
+        let due = Instant::now() + if delivered.urgent { SOON } else { LAZY_ACK };
+        self.ack_due = Some(self.ack_due.map_or(due, |earlier| earlier.min(due)));
         Ok(())
     }
 
