@@ -17,6 +17,9 @@ const MOST_AHEAD: u32 = 16;
 /// take longer there as well, and are short all the same.
 const LEAST_COST: Duration = Duration::from_millis(500);
 
+/// How much longer than the start of a container a queue of short leaves may stand still.
+const HESITATION: u32 = 4;
+
 /// The course of one queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tempo {
@@ -53,7 +56,9 @@ impl Tempo {
     /// waits would take much longer and is not short.
     pub(super) fn wants_more(&self, waiting: usize, workers: usize, cost: Duration, now: Timestamp) -> bool {
         let cost = cost.max(LEAST_COST);
-        if passed(self.moved_at, cost, now) {
+        // Where leaves have been short, it is the machine that hesitates rather than one of them.
+        let patience = if self.mean.is_some_and(|mean| mean < SHORT) { cost * HESITATION } else { cost };
+        if passed(self.moved_at, patience, now) {
             return true;
         }
         let left = |mean: Duration| mean.saturating_mul(u32::try_from(waiting / workers.max(1)).unwrap_or(u32::MAX));
@@ -107,7 +112,9 @@ mod tests {
     fn more_workers_are_wanted_where_nothing_moves_or_much_is_left() {
         let cost = Duration::from_millis(300);
         assert!(!tempo(1).wants_more(1_000, 2, cost, at(400)), "short leaves go by");
-        assert!(tempo(1).wants_more(1_000, 2, cost, at(500)), "nothing has moved");
+        assert!(!tempo(1).wants_more(1_000, 2, cost, at(500)), "the machine hesitates");
+        assert!(tempo(1).wants_more(1_000, 2, cost, at(2_000)), "one of them is long");
+        assert!(Tempo::new(at(0)).wants_more(1_000, 2, cost, at(500)), "nothing has moved");
         assert!(tempo(200).wants_more(20, 2, cost, at(100)));
         assert!(!tempo(200).wants_more(4, 2, cost, at(100)), "they are soon done");
         assert!(
