@@ -21,7 +21,8 @@ const CFG: &str = "[push]\npipeline = \"ci.toml\"\n";
 /// After so long everybody knows what became of the containers of an engine that is back.
 const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 
-/// An engine of the test's own, which has nothing in common with the machine's.
+/// An engine of the test's own, which has nothing in common with the machine's: not even a network. An engine that starts
+/// without a bridge removes the one it finds, and that would be the machine's.
 struct Engine {
     folder: TempDir,
     daemon: Option<Child>,
@@ -32,6 +33,9 @@ impl Engine {
     async fn start() -> Self {
         ensure_image();
         let mut engine = Self { folder: tempfile::tempdir().unwrap(), daemon: None };
+        std::fs::write(engine.network(), "").unwrap();
+        let made = Command::new("unshare").arg(format!("--net={}", engine.network().display())).arg("true").status();
+        assert!(made.unwrap().success(), "no network of its own can be made");
         engine.resume().await;
         let mut saved = Command::new("docker").args(["save", IMAGE]).stdout(Stdio::piped()).spawn().unwrap();
         let image = saved.stdout.take().unwrap();
@@ -42,6 +46,11 @@ impl Engine {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("docker.sock")
+    }
+
+    /// The network in which it lives; it outlasts the daemon.
+    fn network(&self) -> PathBuf {
+        self.folder.path().join("network")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -58,7 +67,9 @@ impl Engine {
     async fn resume(&mut self) {
         let at = |name: &str| self.folder.path().join(name);
         let log = std::fs::File::options().create(true).append(true).open(at("dockerd.log")).unwrap();
-        let daemon = Command::new("dockerd")
+        let daemon = Command::new("nsenter")
+            .arg(format!("--net={}", self.network().display()))
+            .arg("dockerd")
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -112,6 +123,7 @@ impl Drop for Engine {
             self.docker(&["network", "rm", &id]);
         }
         self.stop();
+        Command::new("umount").arg(self.network()).status().ok();
     }
 }
 
