@@ -1,5 +1,5 @@
-//! From a stored delivery to pipelines: `door` says that one has come, `room` takes what is due, `reading` finds out what it leads to (parse, fetch, read
-//! conducto.cfg at that commit), `writing` commits all of that at once.
+//! From a stored delivery to pipelines: `door` says that one has come, `room` takes what is due, `reading` finds out what it
+//! leads to (parse, fetch, read conducto.cfg at that commit), `writing` commits all of that at once.
 
 mod door;
 mod reading;

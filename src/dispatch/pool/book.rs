@@ -218,7 +218,7 @@ impl Book {
     fn tidy(&mut self, now: Timestamp) {
         let is_over = |worker: &Worker| {
             let waits_for_more = worker.queue.group.is_some() || !passed(worker.turned_at, self.idle_timeout, now);
-            let is_free = (worker.phase == Phase::Ready || worker.stands_by()) && worker.works.is_empty();
+            let is_free = worker.stands_by() || (worker.phase == Phase::Ready && worker.works.is_empty());
             if worker.standby == Some(Standby::Spare) && !self.is_releasing(&worker.queue.pipeline) {
                 return false;
             }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::model::{PipelineId, Trust, WorkerId};
 
-/// How long nothing may have come up or gone before a spare is made: whoever waits for a container now goes first.
+/// How long no worker may have been begun before a spare is made: whoever waits for a container now goes first.
 const QUIET: Duration = Duration::from_millis(500);
 
 impl Book {

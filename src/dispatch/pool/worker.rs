@@ -100,7 +100,7 @@ impl Worker {
 
     /// Whether it may get a leaf at once.
     pub(super) fn is_idle(&self) -> bool {
-        (self.is_available() || self.stands_by()) && self.works.is_empty()
+        self.stands_by() || (self.is_available() && self.works.is_empty())
     }
 
     /// Whether it was up before its pipeline was, and has nothing to do yet.
