@@ -26,6 +26,16 @@ pub(super) fn write(
         }
     }
 
+    // Git makes these when it needs them; until then every node would pay for a look at each.
+    for empty in ["hooks", "info", "objects/info", "refs/heads", "refs/tags"] {
+        match fs::remove_dir(inside.join(empty)) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                return Err(Error::disk("clear the working copy's .git")(error));
+            }
+            _ => {}
+        }
+    }
+
     let mut pack = mirror.packbuilder()?;
     pack.set_threads(1);
     pack.insert_commit(commit.id())?;

@@ -16,6 +16,7 @@ pub mod protocol;
 mod session;
 mod spawn;
 mod spool;
+mod streams;
 mod tree;
 pub mod wire;
 mod workspace;

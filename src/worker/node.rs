@@ -1,28 +1,25 @@
 //! One running node: its process, its pipes, and the way to its end. Knows no socket.
 
-use std::{collections::BTreeMap, ffi::OsString, io, os::fd::OwnedFd, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use nix::{
-    fcntl::{FcntlArg, fcntl},
     sys::{signal::Signal, wait::WaitStatus},
     unistd::Pid,
 };
-use tokio::{io::AsyncReadExt, net::unix::pipe, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     memory::OutOfMemory,
     processes::{self, Reach},
     protocol::Start,
-    spawn::{Program, Spawner, Started},
+    spawn::{Program, Spawner},
+    streams::Streams,
     workspace::Workspace,
 };
 use crate::model::{Fence, Isolation, KillReason, Outcome};
 
 /// How long a left-over process that holds a pipe may go on writing after the node's end.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// What is read at once of output that nobody wants.
-const DRAIN: usize = 4 * 1024;
 
 /// Between two rounds of SIGKILL.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -34,8 +31,7 @@ const KILL_ROUNDS: u32 = 250;
 pub(crate) struct Node {
     pub(crate) fence: Fence,
     pub(crate) pid: Pid,
-    pub(crate) stdout: Pipe,
-    pub(crate) stderr: Pipe,
+    pub(crate) streams: Streams,
     /// Bytes of output so far, both streams together.
     pub(crate) log_bytes: u64,
     grace: Duration,
@@ -64,6 +60,7 @@ impl Node {
         start: &Start,
         workspace: &mut Workspace,
         spawner: &mut Spawner,
+        mut streams: Streams,
         memory: &OutOfMemory,
     ) -> Result<Self, String> {
         let mut environment: BTreeMap<OsString, OsString> =
@@ -77,16 +74,17 @@ impl Node {
         let out_of_memory_before = memory.count();
         let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
         let program = Program { path: shell, arguments: &[script.as_os_str()], environment };
-        let Started { pid, stdout, stderr } = spawner
-            .spawn(program, confinement.as_ref())
+        let pid = spawner
+            .spawn(program, &streams, confinement.as_ref())
             .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;
-        let (stdout, stderr) = (Pipe::open(stdout), Pipe::open(stderr));
+        if start.keep {
+            streams.let_go();
+        }
         let now = Instant::now();
         Ok(Self {
             fence: start.fence,
             pid,
-            stdout,
-            stderr,
+            streams,
             log_bytes: 0,
             grace: Duration::from_millis(start.grace_ms),
             deadline: now.checked_add(Duration::from_millis(start.max_time_ms)),
@@ -125,6 +123,10 @@ impl Node {
             (Some(_), None) if self.keep => false,
             (Some(_), _) => self.reach.is_anybody_left(children_left),
         };
+        if self.exit.is_some() && self.own_left {
+            // It matters from now on whether those who stay can still say something.
+            self.streams.let_go();
+        }
     }
 
     /// Does what is due; says whether the node has ended, its processes are gone or may stay, and its output is read.
@@ -152,8 +154,14 @@ impl Node {
         if self.is_dirty() {
             return true;
         }
+        if self.own_left {
+            return false;
+        }
+        if self.streams.are_ours() {
+            return self.streams.is_all_read();
+        }
         // A pipe may be in the hands of somebody who stays.
-        !self.own_left && (!self.is_heard() || now >= *self.read_until.get_or_insert(now + LINGER))
+        !self.is_heard() || now >= *self.read_until.get_or_insert(now + LINGER)
     }
 
     /// Says whether something could not be killed; nothing else may run beside it.
@@ -169,7 +177,7 @@ impl Node {
     }
 
     fn is_heard(&self) -> bool {
-        self.stdout.is_open() || self.stderr.is_open()
+        self.streams.is_any_open()
     }
 
     /// Returns how it ended, once [`Self::advance`] said so.
@@ -189,55 +197,5 @@ impl Node {
             Some(WaitStatus::Signaled(_, signal, _)) => Outcome::Signaled { signal: signal as i32 },
             other => Outcome::Infrastructure { message: format!("the process ended in an unknown way: {other:?}") },
         }
-    }
-}
-
-/// What a pipe holds at first.
-const NARROW: usize = 64 * 1024;
-
-/// What the pipe of a node holds that prints much.
-const WIDE: i32 = 1024 * 1024;
-
-/// The reading end of one stream, until its end.
-pub(crate) struct Pipe {
-    receiver: Option<pipe::Receiver>,
-    is_wide: bool,
-}
-
-impl Pipe {
-    fn open(end: OwnedFd) -> Self {
-        // We made it: there is no need to ask the kernel what it is.
-        let receiver = pipe::Receiver::from_owned_fd_unchecked(end);
-        let receiver = receiver.inspect_err(|error| tracing::error!(%error, "a pipe cannot be read")).ok();
-        Self { receiver, is_wide: false }
-    }
-
-    /// Says whether anybody may still write to it.
-    pub(crate) fn is_open(&self) -> bool {
-        self.receiver.is_some()
-    }
-
-    /// Reads to the end and keeps nothing: whoever still writes shall not be ended by a broken pipe.
-    pub(crate) async fn drain(mut self) {
-        let mut buffer = vec![0; DRAIN];
-        while self.read(&mut buffer).await > 0 {}
-    }
-
-    /// Reads what is there, at least one byte, or waits for it; 0 at the end, and then never again.
-    pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> usize {
-        let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
-        let result: io::Result<usize> = receiver.read(buffer).await;
-        let length = result.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a pipe broke");
-            0
-        });
-        if length == 0 {
-            self.receiver = None;
-        } else if length >= NARROW && !self.is_wide {
-            // Whoever fills a pipe is spared many changes between writer and reader.
-            self.is_wide = true;
-            fcntl(receiver, FcntlArg::F_SETPIPE_SZ(WIDE)).ok();
-        }
-        length
     }
 }

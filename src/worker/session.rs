@@ -13,11 +13,12 @@ use super::{
     ground::Ground,
     line::{Heard, Line},
     memory::OutOfMemory,
-    node::{Node, Pipe},
+    node::Node,
     processes::{self, Reach},
     protocol::{FromWorker, Message, Start, Stream, ToWorker},
     spawn::Spawner,
     spool::Spool,
+    streams::{Pipe, Streams},
     wire,
     workspace::Workspace,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Session {
     ended: VecDeque<(Fence, Outcome, u64)>,
     ground: Ground,
     spawner: Spawner,
+    /// The pipes of the last node, where they can serve the next.
+    streams: Option<Streams>,
     /// Reads what processes still print whose node has ended.
     drains: JoinSet<()>,
     memory: OutOfMemory,
@@ -85,6 +88,7 @@ impl Session {
             ended: VecDeque::new(),
             ground: Ground::prepare(Workspace::new(options)),
             spawner: Spawner::new()?,
+            streams: None,
             drains: JoinSet::new(),
             memory: OutOfMemory::open(),
             leaving: Leaving::No,
@@ -119,7 +123,8 @@ impl Session {
             let wake = self.wakes_at(now);
             let may_read = self.spool.has_room(self.line.is_open());
             let Self { line, node, ground, drains, child_ended, terminate, .. } = &mut self;
-            let (out, err) = node.as_mut().map(|Running { node, .. }| (&mut node.stdout, &mut node.stderr)).unzip();
+            let (out, err) =
+                node.as_mut().map(|Running { node, .. }| (&mut node.streams.stdout, &mut node.streams.stderr)).unzip();
             tokio::select! {
                 heard = line.listen() => self.hear(heard),
                 length = read(out, &mut stdout), if may_read => self.output(Stream::Stdout, &stdout[..length]),
@@ -249,8 +254,13 @@ impl Session {
 
     fn begin(&mut self, start: &Start) {
         let Start { fence, keep, .. } = *start;
-        let (spawner, memory) = (&mut self.spawner, &self.memory);
-        match self.ground.begin(keep, |workspace| Node::start(start, workspace, spawner, memory)) {
+        let (spawner, memory, last) = (&mut self.spawner, &self.memory, self.streams.take());
+        let node = self.ground.begin(keep, |workspace| {
+            let streams = last.map_or_else(Streams::open, Ok);
+            let streams = streams.map_err(|error| format!("no pipes for the node's output: {error}"))?;
+            Node::start(start, workspace, spawner, streams, memory)
+        });
+        match node {
             Ok(node) => {
                 let pid = node.pid.as_raw().unsigned_abs();
                 self.node = Some(Running { node, keep });
@@ -272,7 +282,11 @@ impl Session {
             return self.leave(Leaving::Dismissed);
         }
         self.ground.leave(keep);
-        for pipe in [node.stdout, node.stderr].into_iter().filter(Pipe::is_open) {
+        if node.streams.are_ours() {
+            self.streams = Some(node.streams);
+            return;
+        }
+        for pipe in [node.streams.stdout, node.streams.stderr].into_iter().filter(Pipe::is_open) {
             self.drains.spawn(pipe.drain());
         }
     }

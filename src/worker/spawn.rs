@@ -10,7 +10,7 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
@@ -20,7 +20,6 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{FcntlArg, OFlag, fcntl},
     libc,
     sched::{CloneFlags, clone, setns, unshare},
     sys::{
@@ -28,8 +27,10 @@ use nix::{
         signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask},
         wait::waitpid,
     },
-    unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setpgid},
+    unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid},
 };
+
+use super::streams::Streams;
 
 /// Bit of the right to mount, and to much else.
 const SYS_ADMIN: u32 = 21;
@@ -126,15 +127,6 @@ pub(crate) struct Program<'a> {
     pub(crate) environment: BTreeMap<OsString, OsString>,
 }
 
-/// A process that runs, the first of a group of its own.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) pid: Pid,
-    /// Where its output can be read, without waiting.
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-}
-
 /// Starts processes. All that is the same for all of them is made once.
 #[derive(Debug)]
 pub(crate) struct Spawner {
@@ -153,11 +145,16 @@ impl Spawner {
         Ok(Self { environment, nothing: File::open("/dev/null")?, stack: vec![0; STACK] })
     }
 
-    /// Starts a process in the folder of the worker, or in that of its confinement.
+    /// Starts a process, the first of a group of its own, in the folder of the worker or in that of its confinement.
     ///
     /// # Errors
     /// When it cannot be started, or not be confined: then nothing of it has run.
-    pub(crate) fn spawn(&mut self, program: Program<'_>, confinement: Option<&Confinement>) -> io::Result<Started> {
+    pub(crate) fn spawn(
+        &mut self,
+        program: Program<'_>,
+        streams: &Streams,
+        confinement: Option<&Confinement>,
+    ) -> io::Result<Pid> {
         let path = CString::new(program.path.as_os_str().as_bytes())?;
         let rest = program.arguments.iter().map(|argument| CString::new(argument.as_bytes()));
         let arguments: Vec<CString> = std::iter::once(Ok(path.clone())).chain(rest).collect::<Result<_, _>>()?;
@@ -165,15 +162,10 @@ impl Spawner {
         let pair =
             |(name, value): (&OsString, &OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat());
         let environment: Vec<CString> = inherited.chain(&program.environment).map(pair).collect::<Result<_, _>>()?;
-        let (stdout, out) = pipe2(OFlag::O_CLOEXEC)?;
-        let (stderr, err) = pipe2(OFlag::O_CLOEXEC)?;
-        for end in [&stdout, &stderr] {
-            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        }
-        let ends = [self.nothing.as_fd(), out.as_fd(), err.as_fd()];
+        let [out, err] = streams.writing_ends().ok_or(io::ErrorKind::BrokenPipe)?;
+        let ends = [self.nothing.as_fd(), out, err];
         let image = Image { path, arguments: pointers(&arguments), environment: pointers(&environment), ends };
-        let pid = image.start(&mut self.stack, confinement)?;
-        Ok(Started { pid, stdout, stderr })
+        image.start(&mut self.stack, confinement)
     }
 }
 
@@ -302,23 +294,28 @@ fn instruction(code: u32, (jt, jf): (u8, u8), k: u32) -> libc::sock_filter {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use super::{super::streams::Pipe, *};
 
-    use super::*;
+    async fn read(pipe: &mut Pipe) -> String {
+        let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match pipe.read(&mut buffer).await {
+                0 => return String::from_utf8(text).unwrap(),
+                length => text.extend_from_slice(&buffer[..length]),
+            }
+        }
+    }
 
-    fn run(path: &str, script: &str, confinement: Option<&Confinement>) -> io::Result<(String, String)> {
+    #[tokio::main(flavor = "current_thread")]
+    async fn run(path: &str, script: &str, confinement: Option<&Confinement>) -> io::Result<(String, String)> {
         let environment = BTreeMap::from([("COLOUR".into(), "deep blue".into())]);
         let arguments = [OsStr::new("-c"), OsStr::new(script)];
         let program = Program { path: Path::new(path), arguments: &arguments, environment };
-        let started = Spawner::new()?.spawn(program, confinement)?;
-        let read = |end: OwnedFd| {
-            fcntl(&end, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-            let mut text = String::new();
-            File::from(end).read_to_string(&mut text).unwrap();
-            text
-        };
-        let said = (read(started.stdout), read(started.stderr));
-        waitpid(started.pid, None).unwrap();
+        let mut streams = Streams::open()?;
+        let pid = Spawner::new()?.spawn(program, &streams, confinement)?;
+        streams.let_go();
+        let said = (read(&mut streams.stdout).await, read(&mut streams.stderr).await);
+        waitpid(pid, None).unwrap();
         Ok(said)
     }
 
