@@ -54,10 +54,6 @@ pub struct NewDelivery {
     pub headers: Vec<(String, String)>,
     /// The JSON body.
     pub body: Bytes,
-    /// `owner/name`, where the payload tells it.
-    pub repository: Option<String>,
-    /// `action` of the payload, where it has one.
-    pub action: Option<String>,
 }
 
 /// The handle.
@@ -106,11 +102,11 @@ impl Dispatch {
     pub async fn receive(&self, delivery: NewDelivery) -> Result<Received, Error> {
         let now = clock::now();
         let _entering = self.shared.door.enter();
-        let NewDelivery { guid, event, headers, body, repository, action } = delivery;
+        let NewDelivery { guid, event, headers, body } = delivery;
         let headers = serde_json::to_string(&headers).map_err(|error| Error::Unavailable(Box::new(error)))?;
         let body = Packed::of(&body)?;
-        let delivery = inbox::NewDelivery { guid, event, action, repository, headers, body };
-        let is_new = self.shared.store.write(move |connection| inbox::put(connection, &delivery, now)).await?;
+        let delivery = inbox::NewDelivery { guid, event, headers, body };
+        let is_new = self.shared.store.write_at_once(move |connection| inbox::put(connection, &delivery, now)).await?;
         if is_new {
             self.shared.door.has_stored();
         }

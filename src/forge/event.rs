@@ -35,7 +35,7 @@ pub struct Source {
     pub reference: String,
 }
 
-/// What can be told of a payload at first sight, for the inbox.
+/// What is shown of a payload whatever it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     /// `owner/name`, where the payload has one.
@@ -44,7 +44,7 @@ pub struct Envelope {
     pub action: Option<String>,
 }
 
-/// The body is no payload at all; the answer is 400.
+/// The body is no payload at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A form without the field that holds the JSON.
@@ -60,34 +60,41 @@ pub enum Malformed {
 
 type Reason = String;
 
-/// Reads what the inbox shows beside the delivery.
+/// Refuses at once what cannot be an object. To read all of a body takes as long as everything else that is done before a
+/// delivery is answered, and is left to [`parse`].
 ///
 /// # Errors
-/// When the body is no JSON object; wrong or missing fields are no errors.
-pub fn envelope(body: &Verified<Bytes>) -> Result<Envelope, Malformed> {
-    let payload = read(body)?.unwrap_or_default();
-    Ok(Envelope { repository: payload.repository.and_then(|repository| repository.full_name), action: payload.action })
+/// [`Malformed::NotAnObject`].
+pub fn check_braces(body: &Verified<Bytes>) -> Result<(), Malformed> {
+    match body.as_inner().trim_ascii() {
+        [b'{', .., b'}'] => Ok(()),
+        _ => Err(Malformed::NotAnObject),
+    }
 }
 
-/// Tells what a payload asks for. `host` is the forge it comes from, e.g. `github.com`; `event` is `X-GitHub-Event`.
+/// Tells what a payload is about and asks for. `host` is the forge it comes from, e.g. `github.com`; `event` is
+/// `X-GitHub-Event`.
 ///
 /// # Errors
 /// When the body is no JSON object. What is merely unknown or incomplete is [`Parsed::Ignored`].
-pub fn parse(host: &str, event: &str, body: &Verified<Bytes>) -> Result<Parsed, Malformed> {
+pub fn parse(host: &str, event: &str, body: &Verified<Bytes>) -> Result<(Envelope, Parsed), Malformed> {
     let payload = match read(body)? {
         Ok(payload) => payload,
-        Err(reason) => return Ok(Parsed::Ignored { reason }),
+        Err(reason) => return Ok((Envelope::default(), Parsed::Ignored { reason })),
     };
+    let repository = payload.repository.as_ref().and_then(|repository| repository.full_name.clone());
+    let envelope = Envelope { repository, action: payload.action.clone() };
     let outcome = match event {
-        "ping" => return Ok(Parsed::Ping { hook_id: payload.hook_id }),
+        "ping" => return Ok((envelope, Parsed::Ping { hook_id: payload.hook_id })),
         "push" => push(host, payload),
         "pull_request" => pull_request(host, payload),
         other => Err(format!("event `{other}` starts nothing")),
     };
-    Ok(match outcome {
+    let parsed = match outcome {
         Ok((trigger, source)) => Parsed::Trigger(Box::new(trigger), source),
         Err(reason) => Parsed::Ignored { reason },
-    })
+    };
+    Ok((envelope, parsed))
 }
 
 /// The inner error is for JSON objects in which a field that we read has another type than ever before.

@@ -5,6 +5,6 @@ mod payload;
 mod signature;
 mod statuses;
 
-pub use event::{Envelope, Malformed, Parsed, Source, envelope, parse};
+pub use event::{Envelope, Malformed, Parsed, Source, check_braces, parse};
 pub use signature::{BadSecrets, Refused, Verified, WebhookSecrets, json_text};
 pub use statuses::{BuildError, CommitState, CommitStatus, Statuses};

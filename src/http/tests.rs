@@ -359,8 +359,19 @@ async fn a_delivery_shows_up_with_its_verdict_in_data_page_and_text() {
     let service = Service::start().await;
     let guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
     service.ask(delivery(PUSH).body(PUSH.into()).unwrap()).await;
-    let list: Value = serde_json::from_str(&service.get("/api/v1/deliveries", &[READER]).await.text).unwrap();
-    assert_eq!((&list[0]["guid"], &list[0]["repository"]), (&guid.into(), &"acme/api".into()));
+    let list = || async {
+        let list: Value = serde_json::from_str(&service.get("/api/v1/deliveries", &[READER]).await.text).unwrap();
+        assert_eq!(list[0]["guid"], guid);
+        list[0]["repository"].clone()
+    };
+    // What a delivery is about is known once its payload was read.
+    let read = async {
+        while list().await.is_null() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
+    assert_eq!(list().await, "acme/api");
     for (accept, words) in [("text/html,*/*", "<td>acme/api</td>"), ("text/plain", "push  acme/api")] {
         let answer = service.get("/app/deliveries", &[READER, ("accept", accept)]).await;
         assert!(answer.text.contains(words), "{}", answer.text);

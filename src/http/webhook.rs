@@ -52,14 +52,12 @@ async fn receive(app: &App, headers: &HeaderMap, body: bytes::Bytes) -> Result<S
     let guid = text(headers, "x-github-delivery").filter(|guid| is_name(guid));
     let guid = guid.ok_or_else(|| Problem::bad_request("the header X-GitHub-Delivery is missing"))?;
     let json = forge::json_text(content_type, verified).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let envelope = forge::envelope(&json).map_err(|error| Problem::bad_request(error.to_string()))?;
+    forge::check_braces(&json).map_err(|error| Problem::bad_request(error.to_string()))?;
     let delivery = NewDelivery {
         guid: guid.to_owned(),
         event: event.to_owned(),
         headers: github_headers(headers),
         body: json.into_inner(),
-        repository: envelope.repository,
-        action: envelope.action,
     };
     match app.dispatch.receive(delivery).await {
         // A ping asks whether we are there; the answer is yes, and there is nothing to wait for.

@@ -15,14 +15,20 @@ use super::{error::Error, migrations};
 /// How many writes at most share one commit.
 const BATCH: usize = 256;
 
-/// From so many writes in one commit on, the next waits a moment for company: a commit costs more than all that is in it.
-/// PostgreSQL knows the same as `commit_siblings` and `commit_delay`.
+/// From so many writes in one commit on, the next waits for company as long as some comes in every moment, and for so many
+/// moments at most: a commit costs more than all that is in it. PostgreSQL knows the like as `commit_siblings` and
+/// `commit_delay`.
 const COMPANY: usize = 4;
-const MOMENT: Duration = Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_micros(200);
+const MOMENTS: u32 = 5;
 
 /// After how many pages (of 4 KB) the write-ahead log is brought into the file. SQLite's own 1,000 make a storm of deliveries
 /// wait for the disk a dozen times.
 const CHECKPOINT_PAGES: u32 = 8_000;
+
+/// What the writer keeps of the file in memory at most. Ids of deliveries come in no order: each touches another page of their
+/// index, and with SQLite's own 2 MB a storm waits for pages that were written a moment ago.
+const CACHE_KILOBYTES: i64 = 16 * 1024;
 
 /// How many idle reading connections are kept.
 const READERS: usize = 4;
@@ -71,6 +77,7 @@ impl Store {
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         // The same pages are written again and again: the longer the log, the more of that is saved.
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KILOBYTES)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         migrations::migrate(&mut connection)?;
         connection.set_prepared_statement_cache_capacity(128);
@@ -93,9 +100,29 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
+        self.send(move |connection| in_savepoint(connection, work)).await
+    }
+
+    /// As [`Self::write`], for a closure of one statement: what of that was done SQLite itself undoes when it fails.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_at_once<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        self.send(work).await
+    }
+
+    async fn send<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = connection.and_then(|connection| in_savepoint(connection, work));
+            let result = connection.and_then(work);
             Box::new(move |committed| {
                 // A caller that has gone away is no reason to fail the batch.
                 drop(answer.send(result.and_then(|value| committed.map(|()| value))));
@@ -149,13 +176,6 @@ impl Readers {
 fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
     let mut company = 0;
     while let Ok(first) = jobs.recv() {
-        if company >= COMPANY {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this thread does nothing else; to wake for each write would cost more"
-            )]
-            std::thread::sleep(MOMENT);
-        }
         let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
             Err(error) => {
@@ -166,11 +186,23 @@ fn write_loop(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
             }
         };
         let mut completions = vec![first(Ok(&transaction))];
-        while completions.len() < BATCH
-            && !is_rolled_back(&transaction)
-            && let Ok(job) = jobs.try_recv()
-        {
-            completions.push(job(Ok(&transaction)));
+        for moment in 0..=MOMENTS {
+            let known = completions.len();
+            while completions.len() < BATCH
+                && !is_rolled_back(&transaction)
+                && let Ok(job) = jobs.try_recv()
+            {
+                completions.push(job(Ok(&transaction)));
+            }
+            let comes_company = moment == 0 && company >= COMPANY || completions.len() > known;
+            if moment == MOMENTS || company < COMPANY || !comes_company {
+                break;
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this thread does nothing else; to wake for each write would cost more"
+            )]
+            std::thread::sleep(MOMENT);
         }
         company = completions.len();
         let committed = if is_rolled_back(&transaction) {

@@ -18,10 +18,6 @@ pub struct NewDelivery {
     pub guid: String,
     /// Event name as the forge calls it.
     pub event: String,
-    /// `action` of the payload, where it has one.
-    pub action: Option<String>,
-    /// `owner/name`, where the payload tells it.
-    pub repository: Option<String>,
     /// Headers worth keeping, as JSON.
     pub headers: String,
     /// The JSON body.
@@ -73,7 +69,7 @@ pub struct Delivery {
     pub guid: String,
     /// Event name.
     pub event: String,
-    /// `owner/name`.
+    /// `owner/name`, once the payload was read and where it tells it.
     pub repository: Option<String>,
     /// `new`, `done`, `ignored`, `failed`.
     pub state: String,
@@ -94,15 +90,18 @@ pub struct Delivery {
 /// # Errors
 /// [`Error`] of the store.
 pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> Result<bool, Error> {
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO inbox(source, guid, event, action, repository, received_at, headers, body, next_at)
-         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)
-         ON CONFLICT (source, guid) DO UPDATE SET deliveries = deliveries + 1
-         RETURNING deliveries = 1",
+    // Two statements, of which nearly all deliveries need the first only: SQLite's upsert costs each as much as both.
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO inbox(source, guid, event, received_at, headers, body, next_at)
+         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?3) ON CONFLICT (source, guid) DO NOTHING",
     )?;
-    let NewDelivery { guid, event, action, repository, headers, body } = delivery;
-    let values = params![guid, event, action, repository, micros(now), headers, body];
-    Ok(upsert.query_one(values, |row| row.get(0))?)
+    let NewDelivery { guid, event, headers, body } = delivery;
+    if insert.execute(params![guid, event, micros(now), headers, body])? > 0 {
+        return Ok(true);
+    }
+    let sql = "UPDATE inbox SET deliveries = deliveries + 1 WHERE source = 'github' AND guid = ?1";
+    connection.prepare_cached(sql)?.execute([guid])?;
+    Ok(false)
 }
 
 /// Bodies are read until there are so many bytes: a delivery may have 25 MB.
@@ -145,11 +144,25 @@ pub fn due(
 /// [`Error`] of the store.
 pub fn next_due_at(connection: &Connection, in_hand: &HashSet<i64>) -> Result<Option<Timestamp>, Error> {
     let mut due =
-        connection.prepare_cached("SELECT seq, next_at FROM inbox WHERE state = 'new' ORDER BY next_at LIMIT ?1")?;
-    let window = i64::try_from(in_hand.len() + 1).unwrap_or(i64::MAX);
-    let rows = due.query_map([window], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    let next = rows.filter_map(Result::ok).find(|(seq, _)| !in_hand.contains(seq));
-    next.map(|(_, at)| timestamp(at)).transpose()
+        connection.prepare_cached("SELECT seq, next_at FROM inbox INDEXED BY inbox_new WHERE state = 'new'")?;
+    let rows = due.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let waiting = rows.filter_map(Result::ok).filter(|(seq, _)| !in_hand.contains(seq));
+    waiting.map(|(_, at)| at).min().map(timestamp).transpose()
+}
+
+/// Writes down what a delivery is about, as far as its payload tells.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn describe(
+    connection: &Connection,
+    seq: i64,
+    repository: Option<&str>,
+    action: Option<&str>,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached("UPDATE inbox SET repository = ?2, action = ?3 WHERE seq = ?1")?;
+    statement.execute(params![seq, repository, action])?;
+    Ok(())
 }
 
 /// Writes down what became of a delivery.

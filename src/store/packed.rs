@@ -8,7 +8,7 @@ use rusqlite::{
 };
 use zstd::{
     bulk::{Compressor, Decompressor},
-    zstd_safe::get_frame_content_size,
+    zstd_safe::{compress_bound, get_frame_content_size},
 };
 
 use super::error::Error;
@@ -16,11 +16,14 @@ use super::error::Error;
 /// Quick, and small enough.
 const LEVEL: i32 = 1;
 
+/// Of the room in which bodies are compressed, so much is kept by each thread: most bodies need less.
+const KEPT_ROOM: usize = 64 * 1024;
+
 /// Longest body that is made in one go; what says it is longer is not believed before it is there.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
 thread_local! {
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<(Compressor<'static>, Vec<u8>)>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
@@ -35,12 +38,15 @@ impl Packed {
     /// [`Error::Failed`] when there is no memory.
     pub fn of(body: &[u8]) -> Result<Self, Error> {
         let packed = COMPRESSOR.with_borrow_mut(|kept| {
-            let mut compressor = match kept.take() {
-                Some(compressor) => compressor,
-                None => Compressor::new(LEVEL)?,
+            let (mut compressor, mut room) = match kept.take() {
+                Some(kept) => kept,
+                None => (Compressor::new(LEVEL)?, Vec::new()),
             };
-            let packed = compressor.compress(body);
-            *kept = Some(compressor);
+            room.clear();
+            room.reserve(compress_bound(body.len()));
+            let packed = compressor.compress_to_buffer(body, &mut room).map(|_| room.as_slice().to_vec());
+            room.shrink_to(KEPT_ROOM);
+            *kept = Some((compressor, room));
             packed
         });
         packed.map(Self).map_err(|error| Error::Failed(error.to_string()))

@@ -9,7 +9,7 @@ use crate::{
     clock,
     definition::{self, Section},
     dispatch::{feedback, shared::Shared},
-    forge::{self, Parsed, Source, Verified},
+    forge::{self, Envelope, Malformed, Parsed, Source, Verified},
     git::{self, FileAtCommit, MirrorName, Remote, Wanted},
     model::{Diagnostic, Hold, Launch, Trigger, TriggerKind, Trust},
     store::{
@@ -41,19 +41,35 @@ impl From<Error> for Trouble {
     }
 }
 
+/// What the payload of a delivery says.
+pub(super) struct Message {
+    pub(super) about: Envelope,
+    asks: Result<Parsed, Malformed>,
+}
+
+impl Message {
+    /// Reads the payload, all of it and once.
+    pub(super) fn read(shared: &Shared, waiting: &mut Waiting) -> Self {
+        let body = Verified::from_inbox(Bytes::from(std::mem::take(&mut waiting.body)));
+        match forge::parse(&shared.options.forge_host, &waiting.event, &body) {
+            Ok((about, parsed)) => Self { about, asks: Ok(parsed) },
+            Err(malformed) => Self { about: Envelope::default(), asks: Err(malformed) },
+        }
+    }
+}
+
 /// Finds out what a delivery leads to.
-pub(super) async fn conclude(shared: &Arc<Shared>, waiting: &Waiting) -> Result<Conclusion, Trouble> {
-    let body = Verified::from_inbox(Bytes::from(waiting.body.clone()));
-    let ignored = |words: String| Conclusion { verdict: Some((Verdict::Ignored, words)), ..Conclusion::default() };
-    match forge::parse(&shared.options.forge_host, &waiting.event, &body) {
-        Err(malformed) => {
-            Ok(Conclusion { verdict: Some((Verdict::Failed, malformed.to_string())), ..Conclusion::default() })
-        }
-        Ok(Parsed::Ping { .. }) => {
-            Ok(Conclusion { verdict: Some((Verdict::Done, "ping: the hook works".into())), ..Conclusion::default() })
-        }
-        Ok(Parsed::Ignored { reason }) => Ok(ignored(reason)),
-        Ok(Parsed::Trigger(trigger, source)) => launches(shared, waiting, *trigger, &source).await,
+pub(super) async fn conclude(
+    shared: &Arc<Shared>,
+    waiting: &Waiting,
+    message: &Message,
+) -> Result<Conclusion, Trouble> {
+    let concluded = |verdict, words: String| Conclusion { verdict: Some((verdict, words)), ..Conclusion::default() };
+    match &message.asks {
+        Err(malformed) => Ok(concluded(Verdict::Failed, malformed.to_string())),
+        Ok(Parsed::Ping { .. }) => Ok(concluded(Verdict::Done, "ping: the hook works".into())),
+        Ok(Parsed::Ignored { reason }) => Ok(concluded(Verdict::Ignored, reason.clone())),
+        Ok(Parsed::Trigger(trigger, source)) => launches(shared, waiting, Trigger::clone(trigger), source).await,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    reading::{Trouble, conclude},
+    reading::{Message, Trouble, conclude},
     writing::write_down,
 };
 use crate::{
@@ -100,29 +100,34 @@ async fn look(shared: &Shared, in_hand: &HashSet<i64>) -> Result<Result<Vec<Wait
 }
 
 #[tracing::instrument(skip_all, fields(delivery = %waiting.guid, event = %waiting.event))]
-async fn deal_with(shared: &Arc<Shared>, waiting: Waiting) {
+async fn deal_with(shared: &Arc<Shared>, mut waiting: Waiting) {
     let mut attempt = 0;
+    let message = Message::read(shared, &mut waiting);
     loop {
-        let concluded = match conclude(shared, &waiting).await {
-            Ok(conclusion) => write_down(shared, waiting.seq, conclusion).await.map_err(Trouble::Store),
+        let concluded = match conclude(shared, &waiting, &message).await {
+            Ok(conclusion) => write_down(shared, waiting.seq, &message.about, conclusion).await.map_err(Trouble::Store),
             Err(trouble) => Err(trouble),
         };
         match concluded {
             Ok(()) => return,
             // An id was taken: the next draw will hardly be.
             Err(Trouble::Store(Error::Conflict(_))) if attempt < DRAWS => attempt += 1,
-            Err(Trouble::Later(words)) => return put_off(shared, &waiting, words).await,
-            Err(Trouble::Store(error)) => return put_off(shared, &waiting, error.to_string()).await,
+            Err(Trouble::Later(words)) => return put_off(shared, &waiting, message, words).await,
+            Err(Trouble::Store(error)) => return put_off(shared, &waiting, message, error.to_string()).await,
         }
     }
 }
 
-async fn put_off(shared: &Shared, waiting: &Waiting, words: String) {
+async fn put_off(shared: &Shared, waiting: &Waiting, Message { about, .. }: Message, words: String) {
     let pause = Duration::from_secs(2_u64.saturating_pow(waiting.attempts.min(9) + 1).min(600));
     let (seq, until) = (waiting.seq, clock::now() + pause);
     tracing::warn!(reason = %words, "a delivery is put off");
     let words = format!("will be tried again: {words}");
-    if let Err(error) = shared.store.write(move |connection| inbox::postpone(connection, seq, until, &words)).await {
+    let written = shared.store.write(move |connection| {
+        inbox::describe(connection, seq, about.repository.as_deref(), about.action.as_deref())?;
+        inbox::postpone(connection, seq, until, &words)
+    });
+    if let Err(error) = written.await {
         tracing::error!(error = %error, "a delivery cannot be put off");
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     clock,
     dispatch::{answer, feedback, live, pool, shared::Shared},
     engine::{self, Pipeline},
+    forge::Envelope,
     model::{Actor, Effect, Launch, Milestone, PipelineId, Recorded},
     store::{
         self, Error,
@@ -29,8 +30,13 @@ pub(super) struct Conclusion {
 }
 
 /// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
-pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Conclusion) -> Result<(), Error> {
-    let now = clock::now();
+pub(super) async fn write_down(
+    shared: &Arc<Shared>,
+    seq: i64,
+    about: &Envelope,
+    conclusion: Conclusion,
+) -> Result<(), Error> {
+    let (now, about) = (clock::now(), about.clone());
     let Conclusion { verdict, diagnostics, dedupe_key, launches, messages } = conclusion;
     let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
     let born: Vec<(Pipeline, Vec<Recorded>)> = launches
@@ -42,10 +48,12 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
         .collect();
     let rows: Vec<Row> = born.iter().map(|(pipeline, events)| row(shared, pipeline, events)).collect();
     let (counted, said) = (verdict, words.clone());
+    let tells_the_world = !messages.is_empty() || rows.iter().any(|row| !row.messages.is_empty());
     let ids: Vec<PipelineId> = born.iter().map(|(pipeline, _)| pipeline.launch().pipeline.clone()).collect();
     let written = shared
         .store
         .write(move |connection| {
+            inbox::describe(connection, seq, about.repository.as_deref(), about.action.as_deref())?;
             if let Some(key) = dedupe_key
                 && let Some(earlier) = inbox::claim_trigger(connection, &key, seq)?
             {
@@ -84,7 +92,10 @@ pub(super) async fn write_down(shared: &Arc<Shared>, seq: i64, conclusion: Concl
             drop(sender.send(live::Message::Resume { reply }).await);
         }
     }
-    shared.outbox_changed.notify_one();
+    // Waking it costs a transaction.
+    if tells_the_world {
+        shared.outbox_changed.notify_one();
+    }
     Ok(())
 }
 

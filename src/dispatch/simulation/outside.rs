@@ -146,8 +146,6 @@ impl Server {
         let delivery = NewDelivery {
             guid: number.to_string(),
             event: "push".into(),
-            action: None,
-            repository: None,
             headers: "{}".into(),
             body: Packed::of(number.to_string().as_bytes()).unwrap(),
         };

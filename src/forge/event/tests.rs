@@ -11,6 +11,10 @@ fn verified(value: &Value) -> Verified<Bytes> {
     Verified::from_inbox(Bytes::from(value.to_string()))
 }
 
+fn parse(host: &str, event: &str, body: &Verified<Bytes>) -> Result<Parsed, Malformed> {
+    super::parse(host, event, body).map(|(_, parsed)| parsed)
+}
+
 fn push_of(change: impl FnOnce(&mut Value)) -> Parsed {
     let mut payload = json!({
         "ref": "refs/heads/main", "before": SHA, "after": SHA,
@@ -134,10 +138,19 @@ fn only_json_objects_are_payloads() {
 
 #[test]
 fn the_envelope_never_minds_odd_fields() {
-    let body = verified(&json!({"action": "opened", "repository": {"full_name": "acme/rocket"}}));
+    let envelope = |payload: Value| super::parse("github.com", "star", &verified(&payload)).unwrap().0;
     let expected = Envelope { repository: Some("acme/rocket".into()), action: Some("opened".into()) };
-    assert_eq!(envelope(&body).unwrap(), expected);
-    assert_eq!(envelope(&verified(&json!({"repository": 5}))).unwrap(), Envelope::default());
+    assert_eq!(envelope(json!({"action": "opened", "repository": {"full_name": "acme/rocket"}})), expected);
+    assert_eq!(envelope(json!({"repository": 5})), Envelope::default());
+}
+
+#[test]
+fn what_cannot_be_an_object_is_refused_at_first_sight() {
+    let check = |text: &'static str| check_braces(&Verified::from_inbox(Bytes::from_static(text.as_bytes())));
+    assert_eq!(check(" {\"ref\": 1}\n"), Ok(()));
+    for text in ["", "{", "}", "[]", "{\"ref\": \"refs/hea", "payload={}"] {
+        assert_eq!(check(text), Err(Malformed::NotAnObject), "{text}");
+    }
 }
 
 #[test]

@@ -299,8 +299,6 @@ impl Life<'_> {
         let delivery = inbox::NewDelivery {
             guid: guid.to_owned(),
             event: "push".into(),
-            action: None,
-            repository: Some("acme/api".into()),
             headers: "[]".into(),
             body: Packed::of(&noise).unwrap(),
         };
