@@ -21,6 +21,7 @@ mod engine;
 #[expect(clippy::unwrap_used, reason = "the tests use it too")]
 mod git_http;
 mod intake;
+mod many;
 mod memory;
 mod nodes;
 mod reference;
@@ -34,8 +35,8 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 10] =
-    ["engine", "nodes", "processes", "pristine", "stream", "api", "intake", "cold", "memory", "restart"];
+const GROUPS: [&str; 11] =
+    ["engine", "nodes", "processes", "many", "pristine", "stream", "api", "intake", "cold", "memory", "restart"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -72,6 +73,11 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     if wants("processes") {
         let server = Server::start(&place, &world, "process", Some(1)).await?;
         keep(&mut rows, nodes::as_processes(&server, &world).await?)?;
+        server.stop().await?;
+    }
+    if wants("many") {
+        let server = Server::start(&place, &world, "process", None).await?;
+        keep(&mut rows, vec![many::row(&server, &world).await?])?;
         server.stop().await?;
     }
     if wants("pristine") {

@@ -35,6 +35,7 @@ pub(crate) struct World {
     long: Repository,
     pristine: Repository,
     loud: Repository,
+    idle: Repository,
     _folder: TempDir,
 }
 
@@ -72,7 +73,8 @@ impl World {
         let (wide, single) = (repository(1, "wide", &leaves)?, repository(2, "single", &single)?);
         let (long, broad) = (repository(3, "long", &long)?, repository(4, "broad", &broad)?);
         let (pristine, loud) = (repository(5, "pristine", &pristine)?, repository(6, "loud", &loud)?);
-        Ok(Self { github, git, wide, broad, single, long, pristine, loud, _folder: folder })
+        let idle = repository(7, "idle", "[\"/\"]\ntype = \"serial\"\n[\"/noop\"]\nexec = \"true\"\n")?;
+        Ok(Self { github, git, wide, broad, single, long, pristine, loud, idle, _folder: folder })
     }
 
     /// Returns a push that starts a parallel node with all the leaves.
@@ -98,6 +100,11 @@ impl World {
     /// Returns a push that starts one leaf.
     pub(crate) fn push_single(&self) -> Delivery {
         Delivery::sign(SECRET, "push", &fresh_push(&self.single))
+    }
+
+    /// Returns a push that starts one leaf which does nothing.
+    pub(crate) fn push_nothing_to_do(&self) -> Delivery {
+        Delivery::sign(SECRET, "push", &fresh_push(&self.idle))
     }
 
     /// Returns a push that starts a parallel node with a few leaves that do not end.
