@@ -23,7 +23,6 @@ codes! {
     CFG_SYNTAX = "cfg::syntax",
     CFG_TOO_LARGE = "cfg::too-large",
     CFG_TOO_MANY = "cfg::too-many",
-    CFG_UNANSWERED_EVENT = "cfg::unanswered-event",
     CFG_UNKNOWN_EVENT = "cfg::unknown-event",
     CFG_UNKNOWN_KEY = "cfg::unknown-key",
     CFG_UNQUOTED = "cfg::unquoted",

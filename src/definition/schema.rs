@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    cfg::{self, Event, OTHER_EVENTS},
+    cfg::{self, Event},
     key::{Key, Kind, LARGEST_WHOLE},
     pipeline,
 };
@@ -13,10 +13,6 @@ pub fn cfg_schema() -> Value {
     let mut events = Map::new();
     for event in Event::ALL {
         events.insert(event.name().to_owned(), json!({ "$ref": "#/$defs/event" }));
-    }
-    for event in OTHER_EVENTS {
-        let note = "Not answered by this release.";
-        events.insert((*event).to_owned(), json!({ "type": "object", "description": note, "deprecated": true }));
     }
     let keys = properties(cfg::KEYS, |_| true);
     // A label is any name that no key has.

@@ -1,12 +1,12 @@
 //! Texts with `{names}` in braces, as Python's `str.format` reads them. Knows which names exist for which event, not who uses the text.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{codes, suggest::nearest};
 use crate::model::{Trigger, TriggerKind};
 
 /// A name that may stand in braces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     /// Branch the code is on.
     Branch,
@@ -28,13 +28,19 @@ pub enum Name {
     Actor,
     /// Name of the event, as sections are called.
     Event,
+    /// Name of a release.
+    Release,
+    /// Text of a comment.
+    Comment,
+    /// A parameter that a section for requests declares.
+    Parameter(Arc<str>),
 }
 
 /// Names with their values for one event.
 pub type Values = BTreeMap<Name, String>;
 
 impl Name {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Branch,
         Self::Sha,
         Self::Url,
@@ -45,10 +51,12 @@ impl Name {
         Self::User,
         Self::Actor,
         Self::Event,
+        Self::Release,
+        Self::Comment,
     ];
 
     /// Returns the name as it stands in braces.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Branch => "branch",
             Self::Sha => "sha",
@@ -60,16 +68,15 @@ impl Name {
             Self::User => "user",
             Self::Actor => "actor",
             Self::Event => "event",
+            Self::Release => "release",
+            Self::Comment => "comment",
+            Self::Parameter(name) => name,
         }
     }
 }
 
-/// Names that exist for a push.
-pub(crate) const PUSH_NAMES: &[Name] = &[Name::Branch, Name::Sha, Name::Url, Name::User, Name::Actor, Name::Event];
-
-/// Names that exist for a pull request.
-pub(crate) const PR_NAMES: &[Name] =
-    &[Name::Branch, Name::Sha, Name::Url, Name::Base, Name::PrNumber, Name::Pr, Name::User, Name::Actor, Name::Event];
+/// Names that exist for every event.
+pub(crate) const ALWAYS: &[Name] = &[Name::Sha, Name::Url, Name::User, Name::Actor, Name::Event];
 
 /// Returns the values of an event's names.
 pub fn values(trigger: &Trigger) -> Values {
@@ -81,11 +88,32 @@ pub fn values(trigger: &Trigger) -> Values {
         (Name::Event, trigger.event_name().to_owned()),
     ]);
     match &trigger.kind {
-        TriggerKind::Push { branch, .. } => {
+        TriggerKind::Push { branch, .. }
+        | TriggerKind::BranchCreated { branch }
+        | TriggerKind::BranchDeleted { branch, .. }
+        | TriggerKind::Cron { branch, .. } => {
             values.insert(Name::Branch, branch.clone());
         }
-        TriggerKind::Tag { tag } => {
+        TriggerKind::Tag { tag } | TriggerKind::TagDeleted { tag, .. } => {
             values.insert(Name::Tag, tag.clone());
+        }
+        TriggerKind::Release { tag, name, .. } => {
+            values.insert(Name::Tag, tag.clone());
+            values.insert(Name::Release, name.clone());
+        }
+        TriggerKind::MergeGroup { branch, base, .. } => {
+            values.insert(Name::Branch, branch.clone());
+            values.insert(Name::Base, base.clone());
+        }
+        TriggerKind::Comment { number, text, .. } => {
+            values.insert(Name::PrNumber, number.to_string());
+            values.insert(Name::Pr, number.to_string());
+            values.insert(Name::Comment, text.clone());
+        }
+        TriggerKind::Manual { branch, parameters, .. } => {
+            values.insert(Name::Branch, branch.clone());
+            let given = parameters.iter();
+            values.extend(given.map(|(name, value)| (Name::Parameter(name.as_str().into()), value.clone())));
         }
         TriggerKind::PullRequest { number, branch, base, .. } => {
             values.insert(Name::Branch, branch.clone());
@@ -170,7 +198,7 @@ impl Template {
     /// Returns the names in it.
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> + '_ {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Name(name) => Some(*name),
+            Piece::Name(name) => Some(name.clone()),
             Piece::Literal(_) => None,
         })
     }
@@ -189,7 +217,7 @@ fn lone_brace(range: Range<usize>, label: &str) -> Fault {
 
 fn find(word: &str, range: Range<usize>, known: &[Name]) -> Result<Name, Box<Fault>> {
     if let Some(name) = known.iter().find(|name| name.word() == word) {
-        return Ok(*name);
+        return Ok(name.clone());
     }
     let words = known.iter().map(|name| name.word());
     let elsewhere = Name::ALL.iter().any(|name| name.word() == word);

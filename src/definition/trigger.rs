@@ -1,10 +1,10 @@
 //! Which sections of conducto.cfg an event launches, and why the others stay still. Knows no definition file.
 
 use super::{
-    cfg::{Cfg, Section},
+    cfg::{Cfg, Event, Section},
     template::{Name, Values, values},
 };
-use crate::model::{Trigger, TriggerKind};
+use crate::model::Trigger;
 
 /// What conducto.cfg says to one event.
 #[derive(Clone, Debug)]
@@ -50,12 +50,13 @@ pub fn no_match_verdict(cfg_name: &str, trigger: &Trigger) -> String {
 
 fn reason_to_stay(section: &Section, trigger: &Trigger, values: &Values, changed: Option<&[String]>) -> Option<String> {
     if section.event.name() != trigger.event_name() {
-        let happened = match trigger.kind {
-            TriggerKind::Push { .. } => "a push",
-            TriggerKind::Tag { .. } => "a new tag",
-            TriggerKind::PullRequest { .. } => "a pull request",
-        };
+        let happened = Event::named(trigger.event_name()).map_or("something else", Event::words);
         return Some(format!("answers `{}`, and this is {happened}", section.event.name()));
+    }
+    if let Some(meant) = trigger.only_section()
+        && meant != section.name()
+    {
+        return Some(format!("not meant: this is for `{meant}`"));
     }
     if let Some(filter) = &section.filter
         && !filter.is_true(values)
@@ -85,7 +86,7 @@ fn describe(names: &[Name], values: &Values) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::cfg::read_cfg, *};
-    use crate::model::Repository;
+    use crate::model::{Repository, TriggerKind};
 
     const CFG: &str = r##"
         [push]

@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::{
     git::{self, MirrorName, Remote, Wanted},
-    model::{Trigger, TriggerKind},
+    model::Trigger,
 };
 
 /// Writes a commit's files into a folder that does not exist, with a fetch before the second try if one is needed.
@@ -18,18 +18,10 @@ pub(super) async fn checkout(shared: &Shared, trigger: &Trigger, to: &std::path:
                 url: format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name),
                 token: shared.options.forge_token.clone(),
             };
-            let wanted = Wanted { sha: trigger.sha.clone(), reference: Some(reference(trigger)) };
+            let wanted = Wanted { sha: trigger.sha.clone(), reference: Some(trigger.reference()) };
             mirrors.fetch(&remote, &[wanted]).await?;
             mirrors.checkout(&mirror, &trigger.sha, to).await
         }
         outcome => outcome,
-    }
-}
-
-fn reference(trigger: &Trigger) -> String {
-    match &trigger.kind {
-        TriggerKind::Push { branch, .. } => format!("refs/heads/{branch}"),
-        TriggerKind::Tag { tag } => format!("refs/tags/{tag}"),
-        TriggerKind::PullRequest { number, .. } => format!("refs/pull/{number}/head"),
     }
 }

@@ -31,6 +31,7 @@ fn words(parsed: &Parsed) -> String {
         TriggerKind::PullRequest { branch, base_sha, from_fork, action, .. } => {
             write!(words, "({action}, from {branch}, base {}, fork {from_fork})", &base_sha[..7])
         }
+        other => write!(words, "{other:?}"),
     }
     .unwrap();
     write!(words, " by {}, {:?}, to be had at {}", trigger.sender, trigger.title, source.reference).unwrap();

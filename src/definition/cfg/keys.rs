@@ -48,19 +48,6 @@ pub(crate) const KEYS: &[Key] = &[
 
 const IMAGE: &str = "until then name a ready image with `image` at the top of the definition file";
 
-/// Events that have sections and are not answered by this release.
-pub(crate) const OTHER_EVENTS: &[&str] = &[
-    "create-branch",
-    "delete-branch",
-    "create-tag",
-    "delete-tag",
-    "cron",
-    "merge-group",
-    "release",
-    "comment",
-    "manual",
-];
-
 /// Returns the event somebody means who uses the word of another service.
 pub(super) fn event_elsewhere(word: &str) -> Option<&'static str> {
     Some(match word {

@@ -10,7 +10,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::{KEYS, OTHER_EVENTS};
+pub(crate) use keys::KEYS;
 pub use paths::Paths;
 pub use read::read_cfg;
 pub use section::{Cfg, Event, Section};

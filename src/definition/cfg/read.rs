@@ -14,7 +14,7 @@ use super::{
         toml_text,
     },
     dialect,
-    keys::{KEYS, OTHER_EVENTS, event_elsewhere},
+    keys::{KEYS, event_elsewhere},
     section::{Cfg, Event, Section},
     value,
 };
@@ -50,23 +50,15 @@ pub fn read_cfg(name: &str, bytes: &[u8]) -> (Option<Cfg>, Vec<Diagnostic>) {
 
 fn read_top(entry: &Entry, sections: &mut Vec<Section>, report: &mut Report) {
     let name = entry.key.as_str();
-    let event = Event::ALL.into_iter().find(|event| event.name() == name);
-    let is_event = event.is_some() || OTHER_EVENTS.contains(&name);
+    let event = Event::named(name);
     let Some(table) = entry.table() else {
-        add_stray(entry, is_event, report);
+        add_stray(entry, event.is_some(), report);
         return;
     };
     match event {
         Some(event) => read_event(event, entry, table, sections, report),
-        None if is_event => {
-            let message = format!("`{name}` events are not answered by this release");
-            let diagnostic = Diagnostic::warning(codes::CFG_UNANSWERED_EVENT, message)
-                .at(report.span(&entry.key_range), "this section launches nothing")
-                .help("this release answers `push` and `pr`");
-            report.add(diagnostic);
-        }
         None => {
-            let all = Event::ALL.iter().map(|event| event.name()).chain(OTHER_EVENTS.iter().copied());
+            let all = Event::ALL.iter().map(|event| event.name());
             let help = match event_elsewhere(name).or_else(|| nearest(name, all)) {
                 Some(near) => format!("the event is called `{near}` here"),
                 None => "a section is called `push` or `pr`, or `push.label` with a label of your own".to_owned(),
@@ -149,7 +141,7 @@ fn read_section(
         let value = &entry.value;
         match value::known_key(entry, &name, report) {
             Some("pipeline") => pipeline = value::file(value, report).map(|path| (path, report.span(&value.range))),
-            Some("filter") => filter = value::filter(value, event.substitutions(), report),
+            Some("filter") => filter = value::filter(value, &event.substitutions(), report),
             Some("paths") => paths = value::paths(value, report),
             Some("slack_channel") => slack_channel = value::channel(value, report),
             _ => {}

@@ -4,7 +4,7 @@ use super::{
     super::{
         codes,
         filter::Filter,
-        template::{Name, PR_NAMES, PUSH_NAMES},
+        template::{ALWAYS, Name},
     },
     paths::Paths,
 };
@@ -17,13 +17,31 @@ pub struct Cfg {
     pub sections: Vec<Section>,
 }
 
-/// An event that this release answers.
+/// An event that sections answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Commits arrived on a branch.
     Push,
     /// A pull request was opened, reopened or got new commits.
     PullRequest,
+    /// A branch was made.
+    CreateBranch,
+    /// A branch was deleted.
+    DeleteBranch,
+    /// A tag was made.
+    CreateTag,
+    /// A tag was deleted.
+    DeleteTag,
+    /// The clock reached a time of a schedule.
+    Cron,
+    /// Pull requests wait in a merge queue.
+    MergeGroup,
+    /// A release was published.
+    Release,
+    /// Somebody commented on a pull request.
+    Comment,
+    /// Somebody asked for it.
+    Manual,
 }
 
 /// One section: what launches what.
@@ -47,22 +65,70 @@ pub struct Section {
 
 impl Event {
     /// Every event that is answered.
-    pub const ALL: [Self; 2] = [Self::Push, Self::PullRequest];
+    pub const ALL: [Self; 11] = [
+        Self::Push,
+        Self::PullRequest,
+        Self::CreateBranch,
+        Self::DeleteBranch,
+        Self::CreateTag,
+        Self::DeleteTag,
+        Self::Cron,
+        Self::MergeGroup,
+        Self::Release,
+        Self::Comment,
+        Self::Manual,
+    ];
 
     /// Returns the event's name as sections are called, the same as [`crate::model::Trigger::event_name`].
     pub fn name(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::PullRequest => "pr",
+            Self::CreateBranch => "create-branch",
+            Self::DeleteBranch => "delete-branch",
+            Self::CreateTag => "create-tag",
+            Self::DeleteTag => "delete-tag",
+            Self::Cron => "cron",
+            Self::MergeGroup => "merge-group",
+            Self::Release => "release",
+            Self::Comment => "comment",
+            Self::Manual => "manual",
         }
     }
 
-    /// Returns the names that have a value when it happens.
-    pub(crate) fn substitutions(self) -> &'static [Name] {
+    /// Returns the event of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+
+    /// Returns words for one of its kind: `a push`, `a new tag`.
+    pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Push => PUSH_NAMES,
-            Self::PullRequest => PR_NAMES,
+            Self::Push => "a push",
+            Self::PullRequest => "a pull request",
+            Self::CreateBranch => "a new branch",
+            Self::DeleteBranch => "the deletion of a branch",
+            Self::CreateTag => "a new tag",
+            Self::DeleteTag => "the deletion of a tag",
+            Self::Cron => "a time of a schedule",
+            Self::MergeGroup => "a merge group",
+            Self::Release => "a release",
+            Self::Comment => "a comment",
+            Self::Manual => "a request",
         }
+    }
+
+    /// Returns the names that have a value when it happens, besides the parameters of a request.
+    pub(crate) fn substitutions(self) -> Vec<Name> {
+        let own: &[Name] = match self {
+            Self::Push | Self::CreateBranch | Self::DeleteBranch | Self::Cron | Self::Manual => &[Name::Branch],
+            Self::PullRequest => &[Name::Branch, Name::Base, Name::PrNumber, Name::Pr],
+            Self::CreateTag | Self::DeleteTag => &[Name::Tag],
+            Self::MergeGroup => &[Name::Branch, Name::Base],
+            Self::Release => &[Name::Tag, Name::Release],
+            Self::Comment => &[Name::PrNumber, Name::Pr, Name::Comment],
+        };
+        [own, ALWAYS].concat()
     }
 }
 

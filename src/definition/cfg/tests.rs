@@ -38,7 +38,6 @@ fn sections_may_be_written_inline_or_with_dots() {
 
 #[rstest]
 #[case("", &["cfg::empty"])]
-#[case("[cron]\nschedule = \"x\"\n", &["cfg::empty", "cfg::unanswered-event"])]
 #[case("[push]\n", &["cfg::missing-key"])]
 #[case("[[push]]\npipeline = \"a\"\n", &["cfg::stray-key"])]
 #[case("[push]\npipeline = \"a\"\n[push.filter]\npipeline = \"b\"\n", &["cfg::bad-label"])]
@@ -72,7 +71,7 @@ fn faults_of_a_filter_point_into_it_wherever_it_stands() {
 }
 
 const WHOLE: &str = "# all keys\n[push]\npipeline = \"a\"\n[push.release]\nfilter = \"{branch} == x\"\npaths = [\"a\", \
-    \"!b/**\"]\npipeline = 'b/c.toml'\nslack_channel = \"#x\"\n[cron]\nschedule = \"1\"\n[pr]\npipeline = \"c\"\n";
+    \"!b/**\"]\npipeline = 'b/c.toml'\nslack_channel = \"#x\"\n[pr]\npipeline = \"c\"\n";
 
 proptest! {
     #[test]

@@ -219,7 +219,7 @@ fn unusable(section: &Section, words: &str) -> Diagnostic {
 fn foreign_to(trigger: &Trigger) -> Option<&str> {
     match &trigger.kind {
         TriggerKind::PullRequest { from_fork: true, base_sha, .. } => Some(base_sha),
-        TriggerKind::PullRequest { .. } | TriggerKind::Push { .. } | TriggerKind::Tag { .. } => None,
+        _ => None,
     }
 }
 
@@ -251,8 +251,10 @@ async fn fetch(
     // Only needed to tell which files changed; after a force push the forge may have it no more.
     let other = match &trigger.kind {
         TriggerKind::Push { before, .. } => before.clone(),
-        TriggerKind::PullRequest { from_fork: false, base_sha, .. } => Some(base_sha.clone()),
-        TriggerKind::PullRequest { from_fork: true, .. } | TriggerKind::Tag { .. } => None,
+        TriggerKind::PullRequest { from_fork: false, base_sha, .. } | TriggerKind::MergeGroup { base_sha, .. } => {
+            Some(base_sha.clone())
+        }
+        _ => None,
     };
     if let Some(sha) = other
         && let Err(error) = shared.parts.mirrors.fetch(&remote, &[Wanted { sha, reference: None }]).await
@@ -277,8 +279,10 @@ async fn changed_files(shared: &Shared, mirror: &MirrorName, trigger: &Trigger) 
     let mirrors = &shared.parts.mirrors;
     let changed = match &trigger.kind {
         TriggerKind::Push { before: Some(before), .. } => mirrors.changed_files(mirror, before, &trigger.sha).await,
-        TriggerKind::PullRequest { base_sha, .. } => mirrors.changed_since_base(mirror, base_sha, &trigger.sha).await,
-        TriggerKind::Push { before: None, .. } | TriggerKind::Tag { .. } => return None,
+        TriggerKind::PullRequest { base_sha, .. } | TriggerKind::MergeGroup { base_sha, .. } => {
+            mirrors.changed_since_base(mirror, base_sha, &trigger.sha).await
+        }
+        _ => return None,
     };
     changed.unwrap_or_else(|error| {
         tracing::warn!(error = %error, "what changed cannot be told; every `paths` matches");
