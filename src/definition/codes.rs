@@ -11,7 +11,9 @@ macro_rules! codes {
 
 codes! {
     CFG_BAD_LABEL = "cfg::bad-label",
+    CFG_BAD_TEMPLATE = "cfg::bad-template",
     CFG_BAD_VALUE = "cfg::bad-value",
+    CFG_CONFLICT = "cfg::conflict",
     CFG_DUPLICATE = "cfg::duplicate",
     CFG_EMPTY = "cfg::empty",
     CFG_INI_DIALECT = "cfg::ini-dialect",

@@ -8,6 +8,7 @@
 mod cfg;
 mod check;
 mod codes;
+mod command;
 pub mod docker_args;
 mod document;
 mod filter;
@@ -26,6 +27,7 @@ mod trigger;
 pub use cfg::{Cfg, Event, Paths, Section, read_cfg};
 pub use check::check;
 pub use codes::ALL_CODES;
+pub use command::Command;
 pub use filter::Filter;
 pub use pipeline::read_pipeline;
 pub use render::{summary, text};

@@ -138,10 +138,11 @@ pub(crate) struct Fault {
 
 /// A text with names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct Template(Vec<(Piece, Range<usize>)>);
 
+/// A part of it, as it is or to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Literal(String),
     Name(Name),
 }
@@ -151,7 +152,7 @@ impl Template {
     pub(crate) fn parse(text: &str, range: Range<usize>, known: &[Name], faults: &mut Vec<Fault>) -> Self {
         let mut pieces = Vec::new();
         let mut literal = String::new();
-        let mut at = range.start;
+        let (mut at, mut began) = (range.start, range.start);
         while let Some(next) = text[at..range.end].chars().next() {
             let rest = &text[at..range.end];
             if rest.starts_with("{{") || rest.starts_with("}}") {
@@ -163,13 +164,15 @@ impl Template {
                     break;
                 };
                 if !literal.is_empty() {
-                    pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                    pieces.push((Piece::Literal(std::mem::take(&mut literal)), began..at));
                 }
-                match find(&rest[1..close], at..at + close + 1, known) {
-                    Ok(name) => pieces.push(Piece::Name(name)),
+                let place = at..at + close + 1;
+                match find(&rest[1..close], place.clone(), known) {
+                    Ok(name) => pieces.push((Piece::Name(name), place)),
                     Err(fault) => faults.push(*fault),
                 }
                 at += close + 1;
+                began = at;
             } else if next == '}' {
                 faults.push(lone_brace(at..at + 1, "no brace was opened before it"));
                 at += 1;
@@ -179,7 +182,7 @@ impl Template {
             }
         }
         if !literal.is_empty() {
-            pieces.push(Piece::Literal(literal));
+            pieces.push((Piece::Literal(literal), began..range.end));
         }
         Self(pieces)
     }
@@ -188,16 +191,21 @@ impl Template {
     pub(crate) fn fill(&self, values: &Values) -> String {
         self.0
             .iter()
-            .map(|piece| match piece {
+            .map(|(piece, _)| match piece {
                 Piece::Literal(text) => text.as_str(),
                 Piece::Name(name) => values.get(name).map_or("", String::as_str),
             })
             .collect()
     }
 
+    /// Returns its parts, each with its place in the text that was read.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&Piece, &Range<usize>)> {
+        self.0.iter().map(|(piece, range)| (piece, range))
+    }
+
     /// Returns the names in it.
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> + '_ {
-        self.0.iter().filter_map(|piece| match piece {
+        self.0.iter().filter_map(|(piece, _)| match piece {
             Piece::Name(name) => Some(name.clone()),
             Piece::Literal(_) => None,
         })
@@ -209,7 +217,7 @@ fn lone_brace(range: Range<usize>, label: &str) -> Fault {
         code: codes::FILTER_BAD_BRACES,
         is_warning: false,
         range,
-        message: "unpaired brace in a filter".to_owned(),
+        message: "unpaired brace".to_owned(),
         label: label.to_owned(),
         help: "names stand in braces, as in `{branch}`; a brace itself is written twice".to_owned(),
     }
