@@ -35,10 +35,13 @@ fn generated() -> Vec<(&'static str, Vec<Diagnostic>)> {
     let many_keys: String = (0..250).map(|number| format!("key{number} = 1\n")).collect();
     let many_nodes: String = (0..100_001).map(|number| format!("[\"/n{number}\"]\nexec=\"true\"\n")).collect();
     let (cfg, _) = definition::read_cfg("conducto.cfg", b"[push.release]\npipeline = \"ci/relase.toml\"\n");
-    let missing = cfg.expect("it is without fault").sections[0].missing_file();
+    let cfg = cfg.expect("it is without fault");
+    let (path, span) = cfg.sections[0].file().expect("it names a file");
+    let missing = definition::missing_file(path, span);
     let mut too_many = definition::read_cfg("conducto.cfg", many_keys.as_bytes()).1;
     vec![
         ("cfg.missing-file", vec![missing]),
+        ("cfg.two-files", vec![definition::two_cfgs("conducto.cfg", ".conducto.cfg")]),
         ("cfg.too-large", definition::read_cfg("conducto.cfg", large(256 * 1024).as_bytes()).1),
         ("cfg.too-many", too_many.split_off(199)),
         ("pipeline.too-large", definition::read_pipeline("ci/pipeline.toml", large(4 * 1024 * 1024).as_bytes()).1),

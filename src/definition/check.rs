@@ -1,6 +1,9 @@
 //! Checks a file and the files it names, for the command line. Knows no disk: the caller reads.
 
-use super::{cfg::read_cfg, pipeline::read_pipeline};
+use super::{
+    cfg::{missing_file, read_cfg},
+    pipeline::read_pipeline,
+};
 use crate::model::Diagnostic;
 
 /// Reports every mistake in a file. A name ending in `.cfg` is a conducto.cfg, anything else a definition file.
@@ -13,14 +16,14 @@ pub fn check(name: &str, bytes: &[u8], mut read: impl FnMut(&str) -> Option<Vec<
     }
     let (cfg, mut diagnostics) = read_cfg(name, bytes);
     let mut seen = Vec::new();
-    for section in cfg.iter().flat_map(|cfg| &cfg.sections) {
-        if seen.contains(&&section.pipeline) {
+    for (path, span) in cfg.iter().flat_map(|cfg| &cfg.sections).filter_map(|section| section.file()) {
+        if seen.contains(&path) {
             continue;
         }
-        seen.push(&section.pipeline);
-        match read(&section.pipeline) {
-            Some(bytes) => diagnostics.extend(read_pipeline(&section.pipeline, &bytes).1),
-            None => diagnostics.push(section.missing_file()),
+        seen.push(path);
+        match read(path) {
+            Some(bytes) => diagnostics.extend(read_pipeline(path, &bytes).1),
+            None => diagnostics.push(missing_file(path, span)),
         }
     }
     diagnostics

@@ -186,8 +186,10 @@ fn unsafe_place(name: &Name, place: &str, range: Range<usize>) -> Fault {
         range,
         message: format!("`{{{word}}}` stands {place}, where its value could become a command"),
         label: "cannot be quoted safely here".to_owned(),
-        help: format!("set a variable first, `{word}={{{word}}}`, and use that: `\"${word}\"`; or use the environment, \
-                       such as CONDUCTO_GIT_BRANCH"),
+        help: format!(
+            "set a variable first, `{word}={{{word}}}`, and use that: `\"${word}\"`; or use the environment, \
+                       such as CONDUCTO_GIT_BRANCH"
+        ),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn cfg_schema() -> Value {
             "section": {
                 "type": "object",
                 "properties": keys,
-                "required": ["pipeline"],
+                "oneOf": [{ "required": ["pipeline"] }, { "required": ["command"] }],
                 "additionalProperties": false,
             },
         },

@@ -1,7 +1,7 @@
 //! Which sections of conducto.cfg an event launches, and why the others stay still. Knows no definition file.
 
 use super::{
-    cfg::{Cfg, Event, Section},
+    cfg::{Cfg, Dialect, Event, Section},
     template::{Name, Values, values},
 };
 use crate::model::Trigger;
@@ -35,7 +35,9 @@ pub fn matching<'c>(cfg: &'c Cfg, trigger: &Trigger, changed_files: Option<&[Str
     let values = values(trigger);
     let mut answer = Answer { launching: Vec::new(), still: Vec::new() };
     for section in &cfg.sections {
-        match reason_to_stay(section, trigger, &values, changed_files) {
+        let reason = reason_to_stay(section, trigger, &values, changed_files);
+        let reason = reason.or_else(|| reason_to_yield(cfg, section, &answer));
+        match reason {
             None => answer.launching.push(section),
             Some(reason) => answer.still.push(Still { section: section.name(), reason }),
         }
@@ -74,6 +76,23 @@ fn reason_to_stay(section: &Section, trigger: &Trigger, values: &Values, changed
         });
     }
     None
+}
+
+/// In the old dialect one event launches one section at most: the bare one, and where there is none the first that matches
+/// (`compat.md` §5.5).
+fn reason_to_yield(cfg: &Cfg, section: &Section, answer: &Answer<'_>) -> Option<String> {
+    if cfg.dialect != Dialect::Ini {
+        return None;
+    }
+    let event = section.event;
+    if section.label.is_some() && cfg.sections.iter().any(|other| other.event == event && other.label.is_none()) {
+        let name = event.name();
+        return Some(format!(
+            "`[{name}]` without a label is the only section that counts for this event in this dialect"
+        ));
+    }
+    let first = answer.launching.first()?;
+    Some(format!("`{}` has launched; in this dialect one event launches one section", first.name()))
 }
 
 /// Returns ` for branch docs and user joe`, or nothing for a filter without names.

@@ -1,6 +1,8 @@
 //! How a definition changes while its pipeline lives: parts grow and are taken away, people edit nodes. Indices stay.
 
-use super::{Definition, DefinitionError, Edit, NodeDefinition, NodeIndex, NodeKind, NodePath, Remedy, tree::Place};
+use super::{
+    Definition, DefinitionError, Edit, NodeDefinition, NodeIndex, NodeKind, NodePath, Remedy, Settings, tree::Place,
+};
 
 impl Definition {
     /// Puts a whole tree in the place of a node. Its root replaces the node's kind, settings and children; name and place
@@ -60,6 +62,11 @@ impl Definition {
         self.places[target.as_usize()].children = Vec::new();
         self.nodes[target.as_usize()] = former;
         removed
+    }
+
+    /// Returns what a node carries, to be changed before a pipeline is made of the tree. The index must come from this tree.
+    pub fn settings_mut(&mut self, index: NodeIndex) -> &mut Settings {
+        &mut self.nodes[index.as_usize()].settings
     }
 
     /// Changes what a person wants changed. A command is only taken by an Exec node.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::{super::report::Report, keys::KEYS};
-use crate::{definition::codes, model::Diagnostic};
+use super::{super::report::Report, keys::KEYS, section::Dialect};
+use crate::definition::codes;
 
 /// A line that TOML would write differently.
 struct Foreign {
@@ -16,31 +16,25 @@ struct Foreign {
 /// What the lines of a text that is not valid TOML look like.
 #[derive(Default)]
 struct Look {
-    headers: Vec<Foreign>,
+    has_old_header: bool,
     unquoted: Vec<Foreign>,
     has_quoted: bool,
 }
 
-/// Says that a file is written in the old dialect, if a text that is not valid TOML looks like it.
+/// Says in which dialect a text is written that is not valid TOML.
 ///
 /// Values without quotes beside values with them are slips in a TOML file: each is reported by itself.
-pub(super) fn recognise(report: &mut Report) -> Option<Diagnostic> {
+pub(super) fn recognise(report: &mut Report) -> Dialect {
     let look = look(report.text());
-    if look.headers.is_empty() && (look.unquoted.is_empty() || look.has_quoted) {
-        for slip in look.unquoted {
-            let message = "a text without quotes";
-            let diagnostic = report.error(codes::CFG_UNQUOTED, &slip.range, message, "texts stand in quotes");
-            report.add(diagnostic.help(format!("write `{}`", slip.in_toml)));
-        }
-        return None;
+    if look.has_old_header || (!look.unquoted.is_empty() && !look.has_quoted) {
+        return Dialect::Ini;
     }
-    let first = look.headers.first().or(look.unquoted.first())?;
-    let message = format!("{} looks like the old INI dialect, which this server does not read yet", report.file.name);
-    let label = if look.headers.is_empty() { "a text without quotes" } else { "a header with a blank" };
-    let lines: Vec<_> =
-        look.headers.iter().take(1).chain(&look.unquoted).take(3).map(|line| format!("`{}`", line.in_toml)).collect();
-    let diagnostic = report.error(codes::CFG_INI_DIALECT, &first.range, message, label);
-    Some(diagnostic.help(format!("in TOML labels follow a dot and texts stand in quotes: {}", lines.join(", "))))
+    for slip in look.unquoted {
+        let message = "a text without quotes";
+        let diagnostic = report.error(codes::CFG_UNQUOTED, &slip.range, message, "texts stand in quotes");
+        report.add(diagnostic.help(format!("write `{}`", slip.in_toml)));
+    }
+    Dialect::Toml
 }
 
 fn look(text: &str) -> Look {
@@ -56,9 +50,7 @@ fn look(text: &str) -> Look {
         }
         if let Some(rest) = trimmed.strip_prefix('[') {
             let inner = rest.split(']').next().unwrap_or(rest);
-            if let Some(in_toml) = header_in_toml(inner) {
-                look.headers.push(Foreign { range: from..from + inner.len() + 2, in_toml });
-            }
+            look.has_old_header |= is_old_header(inner);
             continue;
         }
         let Some(separator) = trimmed.find(['=', ':']) else { continue };
@@ -76,15 +68,10 @@ fn look(text: &str) -> Look {
     look
 }
 
-/// Translates `push release` to `[push.release]`; nothing for a header that TOML reads as well.
-fn header_in_toml(inner: &str) -> Option<String> {
-    let is_old = !inner.contains(['"', '\'', '['])
-        && (inner.starts_with('.') || inner.split('.').any(|part| part.trim().contains(char::is_whitespace)));
-    is_old.then(|| {
-        let (event, label) = inner.trim().split_once(char::is_whitespace).unwrap_or((inner.trim(), ""));
-        let label = label.trim().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
-        if label.is_empty() { format!("[{}]", event.trim_start_matches('.')) } else { format!("[{event}.{label}]") }
-    })
+/// Says whether a header is none of TOML's: `push release`, `.general`.
+fn is_old_header(inner: &str) -> bool {
+    !inner.contains(['"', '\'', '['])
+        && (inner.starts_with('.') || inner.split('.').any(|part| part.trim().contains(char::is_whitespace)))
 }
 
 fn is_unquoted(value: &str) -> bool {

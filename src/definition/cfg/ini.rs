@@ -23,6 +23,8 @@ pub(super) struct OldSection {
     pub(super) name: String,
     pub(super) header: Range<usize>,
     pub(super) entries: Vec<Entry>,
+    /// How many of these it has itself.
+    pub(super) own: usize,
 }
 
 /// A key with the lines of its value.
@@ -108,7 +110,8 @@ pub(super) fn read(report: &mut Report) -> Vec<OldSection> {
             },
         }
     }
-    let defaults = sections.iter().find(|(name, ..)| name == DEFAULT).map(|(.., raws)| raws.clone()).unwrap_or_default();
+    let defaults =
+        sections.iter().find(|(name, ..)| name == DEFAULT).map(|(.., raws)| raws.clone()).unwrap_or_default();
     sections.retain(|(name, ..)| name != DEFAULT);
     sections.into_iter().map(|(name, header, raws)| finish(name, header, raws, &defaults, report)).collect()
 }
@@ -120,6 +123,7 @@ fn twice(what: &str, again: &Range<usize>, first: &Range<usize>, report: &mut Re
 }
 
 fn finish(name: String, header: Range<usize>, own: Vec<Raw>, defaults: &[Raw], report: &mut Report) -> OldSection {
+    let own_count = own.len();
     let inherited: Vec<&Raw> = defaults.iter().filter(|raw| own.iter().all(|known| known.key != raw.key)).collect();
     let all: Vec<&Raw> = own.iter().chain(inherited).collect();
     let values: HashMap<&str, String> = all.iter().map(|raw| (raw.key.as_str(), value(raw))).collect();
@@ -135,7 +139,7 @@ fn finish(name: String, header: Range<usize>, own: Vec<Raw>, defaults: &[Raw], r
         let value = Located { value, range: raw.range.clone() };
         Entry { key: raw.key.clone(), key_range: raw.key_range.clone(), value }
     });
-    OldSection { name, header, entries: entries.collect() }
+    OldSection { name, header, entries: entries.collect(), own: own_count }
 }
 
 fn value(raw: &Raw) -> String {
@@ -159,7 +163,8 @@ fn interpolate(text: &str, values: &HashMap<&str, String>, depth: usize) -> Resu
             return Err(("a lone percent sign".to_owned(), help));
         };
         let Some(other) = values.get(name.to_lowercase().as_str()) else {
-            let help = "name a key of this section or of `[DEFAULT]`; a percent sign itself is written twice".to_owned();
+            let help =
+                "name a key of this section or of `[DEFAULT]`; a percent sign itself is written twice".to_owned();
             return Err((format!("`%({name})s` names no key"), help));
         };
         if depth == MOST_REFERENCES {

@@ -8,7 +8,13 @@ pub(crate) const KEYS: &[Key] = &[
         "pipeline",
         Kind::Text,
         "\"ci/pipeline.toml\"",
-        "Definition file to run, a path in the repository. Required.",
+        "Definition file to run, a path in the repository. A section has this or `command`.",
+    ),
+    Key::now(
+        "command",
+        Kind::Text,
+        "\"python ci/pipeline.py main --branch={branch}\"",
+        "Shell script that prints the pipeline to run; names in braces become values of the event, quoted for the shell.",
     ),
     Key::now("filter", Kind::Text, "\"{branch} == main\"", "Launches only if this expression is true of the event."),
     Key::now(
@@ -18,18 +24,20 @@ pub(crate) const KEYS: &[Key] = &[
         "Launches only if a changed file matches; the last matching pattern decides, `!` excludes.",
     ),
     Key::now("slack_channel", Kind::Text, "\"#builds\"", "Slack channel that is told how the pipeline goes."),
-    Key::later(
-        "command",
-        Kind::Text,
-        "until then write the tree into a definition file and name it with `pipeline = \"…\"`",
+    Key::now(
+        "duplicate",
+        Kind::Choice(DUPLICATES),
+        "\"queue\"",
+        "What becomes of a pipeline while an earlier one of the same section and branch (or pull request, or tag) still runs: \
+         `allow` starts it beside that (the default), `suppress` drops it, `queue` starts it afterwards, `cancel-old` puts the \
+         earlier one to sleep.",
     ),
+    Key::now("image", Kind::Text, "\"python:3.12-slim\"", "Image of all nodes that name none themselves."),
+    Key::now("env", Kind::TextTable, "{ MODE = \"fast\" }", "Environment variables of all nodes."),
+    Key::now("max_time", Kind::Duration, "\"2h\"", "Longest time for the whole pipeline."),
     Key::later("schedule", Kind::Text, "until then trigger the pipeline by a push"),
-    Key::later("duplicate", Kind::Text, "until then every matching event launches its own pipeline; leave the key out"),
     Key::later("email", Kind::Text, "until then use `slack_channel`"),
-    Key::later("env", Kind::TextTable, "until then set `env` at the top of the definition file"),
     Key::later("secrets", Kind::TextTable, "until then leave the key out"),
-    Key::later("max_time", Kind::Text, "until then set `max_time` of the node `/` in the definition file"),
-    Key::later("image", Kind::Text, "until then set `image` at the top of the definition file"),
     Key::later("dockerfile", Kind::Text, IMAGE),
     Key::later("dockerfile_text", Kind::Text, IMAGE),
     Key::later("context", Kind::Text, IMAGE),
@@ -46,7 +54,14 @@ pub(crate) const KEYS: &[Key] = &[
     Key::later("path_map", Kind::TextTable, IMAGE),
 ];
 
-const IMAGE: &str = "until then name a ready image with `image` at the top of the definition file";
+const IMAGE: &str = "until then name a ready image with `image`";
+
+/// What may happen to pipelines beside an earlier one: our words, and those of the old product for the same.
+const DUPLICATES: &[&str] =
+    &["allow", "suppress", "queue", "cancel-old", "ALLOW", "SUPPRESS_NEW", "DEFER", "SLEEP_OLD"];
+
+/// Keys of the old product that are set by the server, and refused.
+pub(super) const OURS: [&str; 4] = ["copy_repo", "copy_branch", "copy_dir", "copy_url"];
 
 /// Returns the event somebody means who uses the word of another service.
 pub(super) fn event_elsewhere(word: &str) -> Option<&'static str> {

@@ -1,7 +1,9 @@
 //! conducto.cfg: which events launch which pipelines. Knows nothing of what the definition files hold.
 
 mod dialect;
+mod ini;
 mod keys;
+mod old;
 mod paths;
 mod read;
 mod section;
@@ -13,4 +15,4 @@ mod tests;
 pub(crate) use keys::KEYS;
 pub use paths::Paths;
 pub use read::read_cfg;
-pub use section::{Cfg, Event, Section};
+pub use section::{Cfg, Dialect, Duplicate, Event, Section, Work, missing_file, two_cfgs};

@@ -1,6 +1,6 @@
-//! Reads conducto.cfg in its TOML dialect. Knows which tables are sections, not what their values mean.
+//! Reads conducto.cfg, and the sections of its TOML dialect. Knows which tables are sections, not what their values mean.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use toml::de::DeTable;
 
@@ -9,13 +9,15 @@ use super::{
         codes,
         document::{Entry, Table, Value},
         key::Kind,
+        pipeline,
         report::Report,
         suggest::nearest,
         toml_text,
     },
     dialect,
     keys::{KEYS, event_elsewhere},
-    section::{Cfg, Event, Section},
+    old,
+    section::{Cfg, Dialect, Duplicate, Event, Section, Work},
     value,
 };
 use crate::model::Diagnostic;
@@ -29,23 +31,27 @@ pub fn read_cfg(name: &str, bytes: &[u8]) -> (Option<Cfg>, Vec<Diagnostic>) {
         Ok(report) => report,
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
-    if DeTable::parse(report.text()).is_err()
-        && let Some(diagnostic) = dialect::recognise(&mut report)
-    {
-        return (None, vec![diagnostic]);
-    }
-    let root = toml_text::read(&mut report);
-    report.end_syntax();
-    let mut sections = Vec::new();
-    for entry in &root.entries {
-        read_top(entry, &mut sections, &mut report);
-    }
+    let dialect = if DeTable::parse(report.text()).is_ok() { Dialect::Toml } else { dialect::recognise(&mut report) };
+    let sections = match dialect {
+        Dialect::Toml => read_toml(&mut report),
+        Dialect::Ini => old::read(&mut report),
+    };
     if sections.is_empty() && !report.has_errors() {
         let message = format!("no section of {name} answers an event");
         let help = "add one, for example `[push]` with `pipeline = \"ci/pipeline.toml\"`";
         report.add(Diagnostic::warning(codes::CFG_EMPTY, message).help(help));
     }
-    report.finish(Some(Cfg { sections }))
+    report.finish(Some(Cfg { dialect, sections }))
+}
+
+fn read_toml(report: &mut Report) -> Vec<Section> {
+    let root = toml_text::read(report);
+    report.end_syntax();
+    let mut sections = Vec::new();
+    for entry in &root.entries {
+        read_top(entry, &mut sections, report);
+    }
+    sections
 }
 
 fn read_top(entry: &Entry, sections: &mut Vec<Section>, report: &mut Report) {
@@ -91,7 +97,7 @@ fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Sec
     let (children, own): (Vec<_>, Vec<_>) = table.entries.iter().partition(|inner| is_child(inner));
     if !own.is_empty() || children.is_empty() {
         let header = if table.is_explicit { &entry.value.range } else { &entry.key_range };
-        sections.extend(read_section(event, None, header, &own, report));
+        sections.extend(read_section(event, None, header, &own, Dialect::Toml, report));
     }
     for child in children {
         if !is_label(child, event, report) {
@@ -99,7 +105,8 @@ fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Sec
         }
         let Some(inner) = child.table() else { continue };
         let entries: Vec<_> = inner.entries.iter().collect();
-        sections.extend(read_section(event, Some(&child.key), &child.value.range, &entries, report));
+        let (label, header) = (Some(child.key.as_str()), &child.value.range);
+        sections.extend(read_section(event, label, header, &entries, Dialect::Toml, report));
     }
 }
 
@@ -127,33 +134,68 @@ fn is_label(child: &Entry, event: Event, report: &mut Report) -> bool {
     false
 }
 
-fn read_section(
+/// Reads the keys of one section. Nothing is returned for one that does not say what to run.
+pub(super) fn read_section(
     event: Event,
     label: Option<&str>,
     header: &Range<usize>,
     entries: &[&Entry],
+    dialect: Dialect,
     report: &mut Report,
 ) -> Option<Section> {
     let name = label.map_or(event.name().to_owned(), |label| format!("{}.{label}", event.name()));
-    let mut pipeline = None;
-    let (mut filter, mut paths, mut slack_channel) = (None, None, None);
+    let names = event.substitutions();
+    let (mut file, mut command) = (None, None);
+    let mut section = Section {
+        event,
+        label: label.map(str::to_owned),
+        filter: None,
+        paths: None,
+        work: Work::File { path: String::new(), span: report.span(header) },
+        image: None,
+        env: BTreeMap::new(),
+        max_time: None,
+        duplicate: Duplicate::default(),
+        slack_channel: None,
+    };
     for entry in entries {
         let value = &entry.value;
-        match value::known_key(entry, &name, report) {
-            Some("pipeline") => pipeline = value::file(value, report).map(|path| (path, report.span(&value.range))),
-            Some("filter") => filter = value::filter(value, &event.substitutions(), report),
-            Some("paths") => paths = value::paths(value, report),
-            Some("slack_channel") => slack_channel = value::channel(value, report),
+        let Some(key) = value::known_key(entry, &name, report) else { continue };
+        match key.name {
+            "pipeline" => file = value::file(value, report).map(|path| (path, &value.range)),
+            "command" => {
+                command = value::command(key, value, &names, report).map(|command| (command, &entry.key_range))
+            }
+            "filter" => section.filter = value::filter(value, &names, dialect, report),
+            "paths" => section.paths = value::paths(value, report),
+            "slack_channel" => section.slack_channel = value::channel(value, report),
+            "image" => section.image = pipeline::image(value, report),
+            "env" => section.env = pipeline::environment(value, report),
+            "max_time" => section.max_time = pipeline::duration(key, value, report),
+            "duplicate" => section.duplicate = value::duplicate(key, value, report).unwrap_or_default(),
             _ => {}
         }
     }
-    let says_what = entries.iter().any(|entry| matches!(entry.key.as_str(), "pipeline" | "command"));
-    if !says_what && !report.is_broken() {
-        let message = format!("section `[{name}]` does not say what to run");
-        let diagnostic = report.error(report.codes.missing_key, header, message, "`pipeline` is missing");
-        report.add(diagnostic.help("add for example `pipeline = \"ci/pipeline.toml\"`"));
+    let says_what = |name: &str| entries.iter().find(|entry| entry.key == name);
+    match (says_what("pipeline"), says_what("command")) {
+        (None, None) if !report.is_broken() => {
+            let message = format!("section `[{name}]` does not say what to run");
+            let label = "`pipeline` or `command` is missing";
+            let diagnostic = report.error(report.codes.missing_key, header, message, label);
+            report.add(diagnostic.help("add for example `pipeline = \"ci/pipeline.toml\"`"));
+        }
+        (Some(first), Some(second)) => {
+            let message = format!("section `[{name}]` says twice what to run");
+            let diagnostic = report.error(codes::CFG_CONFLICT, &second.key_range, message, "prints the tree");
+            let diagnostic = diagnostic.see(report.span(&first.key_range), "names the file with the tree");
+            report.add(diagnostic.help("take out one of the two"));
+        }
+        _ => {}
     }
-    let (pipeline, pipeline_span) = pipeline?;
-    let label = label.map(str::to_owned);
-    Some(Section { event, label, filter, paths, pipeline, pipeline_span, slack_channel })
+    section.work = match (file, command) {
+        (Some((path, range)), _) => Work::File { path, span: report.span(range) },
+        (None, Some((command, _))) => Work::Command(command),
+        (None, None) => return None,
+    };
+    Some(section)
 }

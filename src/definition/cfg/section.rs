@@ -1,8 +1,11 @@
 //! conducto.cfg as it was understood. Knows no syntax.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use super::{
     super::{
         codes,
+        command::Command,
         filter::Filter,
         template::{ALWAYS, Name},
     },
@@ -10,11 +13,60 @@ use super::{
 };
 use crate::model::{Diagnostic, Span};
 
-/// The sections of one conducto.cfg that this release answers, in the order of the file.
+/// The sections of one conducto.cfg, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Cfg {
+    /// How it is written.
+    pub dialect: Dialect,
     /// The sections.
     pub sections: Vec<Section>,
+}
+
+/// How a conducto.cfg is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Ours: every section that matches launches.
+    Toml,
+    /// The old product's: one event launches one section at most.
+    Ini,
+}
+
+impl Dialect {
+    /// Returns its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Ini => "the old INI dialect",
+        }
+    }
+}
+
+/// Where the tree to run comes from.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A definition file.
+    File {
+        /// Its path in the repository.
+        path: String,
+        /// Where that path is written.
+        span: Span,
+    },
+    /// What a script prints.
+    Command(Command),
+}
+
+/// What becomes of a pipeline while an earlier one of the same section, and of the same branch, pull request or tag, goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicate {
+    /// Both run.
+    #[default]
+    Allow,
+    /// The new one is not launched.
+    SuppressNew,
+    /// The new one waits until the earlier ones are over.
+    Defer,
+    /// The earlier ones are put to sleep.
+    SleepOld,
 }
 
 /// An event that sections answer.
@@ -55,10 +107,16 @@ pub struct Section {
     pub filter: Option<Filter>,
     /// Condition on the changed files.
     pub paths: Option<Paths>,
-    /// Path of the definition file in the repository.
-    pub pipeline: String,
-    /// Where that path is written.
-    pub pipeline_span: Span,
+    /// What is run.
+    pub work: Work,
+    /// Image of nodes that name none.
+    pub image: Option<String>,
+    /// Environment of all nodes.
+    pub env: BTreeMap<String, String>,
+    /// Longest time for the whole pipeline.
+    pub max_time: Option<Duration>,
+    /// What becomes of it beside an earlier one.
+    pub duplicate: Duplicate,
     /// Slack channel that wants to hear of it.
     pub slack_channel: Option<String>,
 }
@@ -141,11 +199,25 @@ impl Section {
         }
     }
 
-    /// Makes the diagnostic for a definition file that the commit does not hold.
-    pub fn missing_file(&self) -> Diagnostic {
-        let message = format!("the definition file `{}` does not exist in this commit", self.pipeline);
-        Diagnostic::error(codes::CFG_MISSING_FILE, message)
-            .at(self.pipeline_span.clone(), "no such file")
-            .help("paths start at the root of the repository; is the file committed?")
+    /// Returns the path of its definition file and where that is written; nothing where a script prints the tree.
+    pub fn file(&self) -> Option<(&str, &Span)> {
+        match &self.work {
+            Work::File { path, span } => Some((path, span)),
+            Work::Command(_) => None,
+        }
     }
+}
+
+/// Makes the diagnostic for a commit that has the configuration under two names.
+pub fn two_cfgs(name: &str, other: &str) -> Diagnostic {
+    Diagnostic::warning(codes::CFG_TWO_FILES, format!("there are both {name} and {other}; only {name} is read"))
+        .help(format!("take {other} out, or move what is in it to {name}"))
+}
+
+/// Makes the diagnostic for a definition file that the commit does not hold.
+pub fn missing_file(path: &str, span: &Span) -> Diagnostic {
+    let message = format!("the definition file `{path}` does not exist in this commit");
+    Diagnostic::error(codes::CFG_MISSING_FILE, message)
+        .at(span.clone(), "no such file")
+        .help("paths start at the root of the repository; is the file committed?")
 }

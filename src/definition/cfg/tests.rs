@@ -3,13 +3,17 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{Event, read_cfg};
+use super::{Event, Work, read_cfg};
 use crate::model::Diagnostic;
 
 fn sections(text: &str) -> Vec<String> {
     let (cfg, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:?}");
-    cfg.unwrap().sections.iter().map(|section| format!("{} {}", section.name(), section.pipeline)).collect()
+    cfg.unwrap()
+        .sections
+        .iter()
+        .map(|section| format!("{} {}", section.name(), section.file().map_or("", |(path, _)| path)))
+        .collect()
 }
 
 fn codes(text: &str) -> Vec<&'static str> {
@@ -23,7 +27,7 @@ fn a_bare_section_stands_beside_its_labelled_ones() {
     let (cfg, _) = read_cfg("conducto.cfg", text.as_bytes());
     let sections = cfg.unwrap().sections;
     assert_eq!((sections[1].event, sections[1].label.as_deref()), (Event::Push, Some("release")));
-    assert_eq!(sections[1].pipeline_span.line_column(), (4, 12));
+    assert_eq!(sections[1].file().unwrap().1.line_column(), (4, 12));
 }
 
 #[test]
@@ -41,7 +45,9 @@ fn sections_may_be_written_inline_or_with_dots() {
 #[case("[push]\n", &["cfg::missing-key"])]
 #[case("[[push]]\npipeline = \"a\"\n", &["cfg::stray-key"])]
 #[case("[push]\npipeline = \"a\"\n[push.filter]\npipeline = \"b\"\n", &["cfg::bad-label"])]
-#[case("[push]\npipeline = \"a\"\n[push.env]\nA = \"b\"\n", &["cfg::not-yet"])]
+#[case("[push]\npipeline = \"a\"\n[push.env]\nA = \"b\"\n", &[])]
+#[case("[push]\npipeline = \"a\"\ncommand = \"b\"\n", &["cfg::conflict"])]
+#[case("[push]\ncommand = \"\"\nduplicate = \"never\"\nmax_time = \"soon\"\n", &["cfg::bad-value", "cfg::bad-value", "cfg::bad-value"])]
 #[case("[push]\npipeline = \"a\"\n[push.schedule]\npipeline = \"b\"\n", &["cfg::bad-label"])]
 #[case("[push.a.b]\npipeline = \"a\"\n", &["cfg::missing-key", "cfg::unknown-key"])]
 #[case("[push]\npipeline = \"a\"\nfilter = \"\"\"\n{branch} == main\"\"\"\n", &[])]
@@ -49,13 +55,37 @@ fn sections_may_be_written_inline_or_with_dots() {
 #[case("\u{feff}[push]\npipeline = \"a\"\n", &[])]
 #[case("[push]\r\npipeline = \"a\"\r\n", &[])]
 // The old dialect, and slips that only resemble it.
-#[case("[.general]\nname = x\n", &["cfg::ini-dialect"])]
-#[case("[push]\ncommand = python x.py\n", &["cfg::ini-dialect"])]
-#[case("[push main]\npipeline = \"a\"\n", &["cfg::ini-dialect"])]
+#[case("[.general]\nname = x\n", &["cfg::empty"])]
+#[case("[push]\ncommand = python x.py\n", &[])]
+#[case("[push main]\ncommand = a\n[pusch x]\ncommand = b\n", &["cfg::unknown-event"])]
+#[case("[push main]\ncommand = a\n[push main]\ncommand = b\n", &["cfg::duplicate"])]
+#[case("x = 1\n[push main]\ncommand = a\nCommand: b\nnothing\n", &["cfg::stray-key", "cfg::duplicate", "cfg::syntax"])]
+#[case("[push main]\ncommand = 100%\n", &["cfg::bad-value"])]
+#[case("[push main]\ncommand = a\ncopy_dir = x\nname = y\n", &["cfg::conflict"])]
+#[case("[push main]\ncommand = a\nenv = x\n", &["cfg::wrong-type"])]
+#[case("[push main]\nfilter = {branch} = main\ncommand = a\n", &["filter::bare-text"])]
+#[case("[push main]\ncommand = a {b}\n", &["cfg::bad-template"])]
 #[case("[push]\npipeline = ci.toml\nslack_channel = \"x\"\n", &["cfg::unquoted"])]
 #[case("[push]\npipeline = \"a\"\npaths = [\n  \"a\"\n  \"b\"\n]\n", &["cfg::syntax"])]
 fn texts_and_what_is_said_of_them(#[case] text: &str, #[case] expected: &[&str]) {
     assert_eq!(codes(text), expected);
+}
+
+#[test]
+fn the_old_dialect_is_read_as_python_reads_it() {
+    let text = "# comment\n[DEFAULT]\nflags = --fast\nslack_channel = here\n[pr]\nCommand : python x.py %(flags)s\n  --rate=5%%\n\n  # no part of it\n  --branch={branch}\n\nenv = {\"A\": \"1\"}\n[push  nightly run]\ncommand=a=b:c\nslack_channel=there\n";
+    let (cfg, diagnostics) = read_cfg(".conducto.cfg", text.as_bytes());
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let sections = cfg.unwrap().sections;
+    let command = |at: usize| match &sections[at].work {
+        Work::Command(command) => command.as_str().to_owned(),
+        Work::File { .. } => String::new(),
+    };
+    assert_eq!(command(0), "python x.py --fast\n--rate=5%\n\n--branch={branch}");
+    assert_eq!((command(1).as_str(), sections[1].name().as_str()), ("a=b:c", "push.nightly run"));
+    assert_eq!(sections[0].env["A"], "1");
+    let channels: Vec<_> = sections.iter().filter_map(|section| section.slack_channel.as_deref()).collect();
+    assert_eq!(channels, ["here", "there"]);
 }
 
 #[test]

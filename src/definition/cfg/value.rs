@@ -4,27 +4,52 @@ use std::ops::Range;
 
 use super::{
     super::{
+        command::Command,
         document::{Entry, Located, Value},
         filter::Filter,
-        key::accept,
+        key::{Key, accept},
+        pipeline,
         report::Report,
         template::{Fault, Name},
     },
     keys::KEYS,
     paths::Paths,
+    section::{Dialect, Duplicate},
 };
 use crate::model::Diagnostic;
 
 /// Reads a filter and puts its faults where they stand in the file.
-pub(super) fn filter(value: &Located, known: &[Name], report: &mut Report) -> Option<Filter> {
+pub(super) fn filter(value: &Located, known: &[Name], dialect: Dialect, report: &mut Report) -> Option<Filter> {
     let Value::Text(text) = &value.value else { return None };
-    let (filter, faults) = Filter::parse(text, known);
+    let (filter, faults) = Filter::parse(text, known, dialect == Dialect::Ini);
+    add(faults, value, text, report);
+    filter
+}
+
+/// Reads a script and puts its faults where they stand in the file.
+pub(super) fn command(key: &Key, value: &Located, known: &[Name], report: &mut Report) -> Option<Command> {
+    let text = pipeline::command(key, value, report)?;
+    let (command, faults) = Command::parse(&text, known);
+    add(faults, value, &text, report);
+    command
+}
+
+fn add(faults: Vec<Fault>, value: &Located, text: &str, report: &mut Report) {
     for Fault { code, is_warning, range, message, label, help } in faults {
         let range = inside(value, text, &range, report);
         let diagnostic = if is_warning { Diagnostic::warning(code, message) } else { Diagnostic::error(code, message) };
         report.add(diagnostic.at(report.span(&range), label).help(help));
     }
-    filter
+}
+
+/// Reads what becomes of a pipeline beside an earlier one.
+pub(super) fn duplicate(key: &Key, value: &Located, report: &mut Report) -> Option<Duplicate> {
+    Some(match pipeline::choice(key, value, report)? {
+        "suppress" | "SUPPRESS_NEW" => Duplicate::SuppressNew,
+        "queue" | "DEFER" => Duplicate::Defer,
+        "cancel-old" | "SLEEP_OLD" => Duplicate::SleepOld,
+        _ => Duplicate::Allow,
+    })
 }
 
 /// Finds a part of a text in the file; the whole value if escapes stand between.
@@ -107,6 +132,6 @@ pub(super) fn channel(value: &Located, report: &mut Report) -> Option<String> {
 }
 
 /// Checks a key against the table of keys.
-pub(super) fn known_key(entry: &Entry, section: &str, report: &mut Report) -> Option<&'static str> {
-    accept(KEYS, entry, &format!("in section `[{section}]`"), report).map(|key| key.name)
+pub(super) fn known_key(entry: &Entry, section: &str, report: &mut Report) -> Option<&'static Key> {
+    accept(KEYS, entry, &format!("in section `[{section}]`"), report)
 }

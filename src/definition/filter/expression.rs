@@ -29,9 +29,10 @@ pub(super) enum Comparison {
 }
 
 impl Filter {
-    /// Reads a filter that may use these names. Faults that are no warnings leave no filter.
-    pub(crate) fn parse(text: &str, known: &[Name]) -> (Option<Self>, Vec<Fault>) {
-        let (expression, faults) = parse::parse(text, known);
+    /// Reads a filter that may use these names. Faults that are no warnings leave no filter. The old dialect takes a text by
+    /// itself for true, and is warned.
+    pub(crate) fn parse(text: &str, known: &[Name], is_old: bool) -> (Option<Self>, Vec<Fault>) {
+        let (expression, faults) = parse::parse(text, known, is_old);
         let is_usable = faults.iter().all(|fault| fault.is_warning);
         let filter = expression.filter(|_| is_usable).map(|expression| Self { text: text.to_owned(), expression });
         (filter, faults)

@@ -20,8 +20,8 @@ use super::{
 const MOST_PARENTHESES: usize = 32;
 
 /// Reads a filter. The expression is missing when the text as a whole makes no sense.
-pub(super) fn parse(text: &str, known: &[Name]) -> (Option<Expression>, Vec<Fault>) {
-    let mut parser = Parser { text, known, tokens: split(text), at: 0, depth: 0, faults: Vec::new() };
+pub(super) fn parse(text: &str, known: &[Name], is_old: bool) -> (Option<Expression>, Vec<Fault>) {
+    let mut parser = Parser { text, known, is_old, tokens: split(text), at: 0, depth: 0, faults: Vec::new() };
     let parsed = parser.whole();
     let expression = parsed.map_err(|fault| parser.faults.push(*fault)).ok();
     (expression, parser.faults)
@@ -30,6 +30,7 @@ pub(super) fn parse(text: &str, known: &[Name]) -> (Option<Expression>, Vec<Faul
 struct Parser<'t> {
     text: &'t str,
     known: &'t [Name],
+    is_old: bool,
     tokens: Vec<(Token, Range<usize>)>,
     at: usize,
     depth: usize,
@@ -186,7 +187,7 @@ impl Parser<'_> {
         };
         self.faults.push(Fault {
             code: codes::FILTER_BARE_TEXT,
-            is_warning: false,
+            is_warning: self.is_old,
             range,
             message: "a text by itself is no condition of a filter".to_owned(),
             label: "compared with nothing, this would always be true".to_owned(),

@@ -23,11 +23,11 @@ fn values() -> Values {
 }
 
 fn evaluate(text: &str) -> Option<bool> {
-    Filter::parse(text, NAMES).0.map(|filter| filter.is_true(&values()))
+    Filter::parse(text, NAMES, false).0.map(|filter| filter.is_true(&values()))
 }
 
 fn codes_of(text: &str) -> Vec<&'static str> {
-    Filter::parse(text, NAMES).1.into_iter().map(|fault| fault.code).collect()
+    Filter::parse(text, NAMES, false).1.into_iter().map(|fault| fault.code).collect()
 }
 
 // What the old product was seen to do with branch=feat-1, base=main, user=joe.
@@ -86,7 +86,7 @@ fn mistakes_in_filters_have_codes(#[case] text: &str, #[case] expected: &[&str])
 
 #[test]
 fn operators_inside_a_value_are_harmless() {
-    let (filter, _) = Filter::parse("{branch} == main || {user} == joe", NAMES);
+    let (filter, _) = Filter::parse("{branch} == main || {user} == joe", NAMES, false);
     let filter = filter.unwrap();
     let mut values = values();
     values.insert(Name::User, "x".to_owned());
@@ -224,7 +224,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC*") {
-        let (_, faults) = Filter::parse(&text, NAMES);
+        let (_, faults) = Filter::parse(&text, NAMES, false);
         for fault in faults {
             prop_assert!(text.get(fault.range).is_some());
         }

@@ -6,13 +6,11 @@ use std::{
 };
 
 use super::{
-    super::{codes, report::Report},
+    super::{codes, launched::generating, report::Report},
     misplaced,
     node::Draft,
 };
-use crate::model::{
-    Callback, Definition, Exec, MAX_DEPTH, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Settings,
-};
+use crate::model::{Definition, Exec, MAX_DEPTH, NodeDefinition, NodeIndex, NodeKind, NodePath};
 
 /// What becomes of a draft.
 enum Shape {
@@ -205,25 +203,9 @@ fn arrange(drafts: Vec<Draft>, children: &[Vec<usize>], shapes: Vec<Shape>) -> O
             Shape::Generate(command) => {
                 let kind = NodeKind::Serial { stop_on_error: true };
                 nodes.push(NodeDefinition { name, parent, kind, settings });
-                nodes.extend(lazy(command, &draft.path, own));
+                nodes.extend(generating(command, &draft.path, own));
             }
         }
     }
     Definition::new(nodes).ok()
-}
-
-/// Makes the two children of a node that generates: one prints the tree, the other becomes it (`compat.md` §2.9).
-fn lazy(command: String, path: &NodePath, parent: NodeIndex) -> [NodeDefinition; 2] {
-    let remedy = Remedy::DeserializeIntoNode { target: path.child("Execute") };
-    let callbacks = vec![Callback { on: On::Done, remedy, inherited: false }];
-    let node = |name: &str, kind, settings: Settings| NodeDefinition {
-        name: name.into(),
-        parent: Some(parent),
-        kind,
-        settings: settings.into(),
-    };
-    [
-        node("Generate", NodeKind::Exec(Exec { command }), Settings { callbacks, ..Settings::default() }),
-        node("Execute", NodeKind::Parallel, Settings::default()),
-    ]
 }

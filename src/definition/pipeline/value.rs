@@ -34,7 +34,7 @@ fn bad(value: &Located, message: String, label: &str, help: &str, report: &mut R
 }
 
 /// Reads one of the words that a key takes.
-pub(super) fn choice(key: &Key, value: &Located, report: &mut Report) -> Option<&'static str> {
+pub(in super::super) fn choice(key: &Key, value: &Located, report: &mut Report) -> Option<&'static str> {
     let (Kind::Choice(words), word) = (key.kind, text(value)?) else { return None };
     if let Some(word) = words.iter().find(|known| **known == word) {
         return Some(word);
@@ -108,7 +108,7 @@ pub(in super::super) fn is_amount(number: f64) -> bool {
 }
 
 /// Reads a duration: a text with units, or a number of seconds.
-pub(super) fn duration(key: &Key, value: &Located, report: &mut Report) -> Option<Duration> {
+pub(in super::super) fn duration(key: &Key, value: &Located, report: &mut Report) -> Option<Duration> {
     let parsed = match &value.value {
         Value::Text(text) => parse_duration(text).map_err(|bad| bad.to_string()),
         _ => seconds(as_number(value)?),
@@ -134,7 +134,7 @@ pub(in super::super) fn seconds(seconds: f64) -> Result<Duration, String> {
 }
 
 /// Reads a shell script.
-pub(super) fn command(key: &Key, value: &Located, report: &mut Report) -> Option<String> {
+pub(in super::super) fn command(key: &Key, value: &Located, report: &mut Report) -> Option<String> {
     let (command, name) = (text(value)?, key.name);
     if command.trim().is_empty() {
         let (example, nothing) = (report.pair(name, key.example), report.pair(name, "\"true\""));
@@ -153,7 +153,7 @@ pub(super) fn command(key: &Key, value: &Located, report: &mut Report) -> Option
 }
 
 /// Reads the name of an image.
-pub(super) fn image(value: &Located, report: &mut Report) -> Option<String> {
+pub(in super::super) fn image(value: &Located, report: &mut Report) -> Option<String> {
     let image = text(value)?;
     if !is_image(image) {
         let help = format!("write for example `{}`", report.pair("image", "\"node:20\""));
@@ -174,7 +174,7 @@ pub(in super::super) fn is_variable(name: &str) -> bool {
 }
 
 /// Reads a table of variables; those that cannot be used are left out.
-pub(super) fn environment(value: &Located, report: &mut Report) -> BTreeMap<String, String> {
+pub(in super::super) fn environment(value: &Located, report: &mut Report) -> BTreeMap<String, String> {
     let Value::Table(table) = &value.value else { return BTreeMap::new() };
     let mut environment = BTreeMap::new();
     for Entry { key: name, key_range, value } in &table.entries {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use tokio_util::bytes::Bytes;
 
-use super::writing::Conclusion;
+use super::{launching::launch, writing::Conclusion};
 use crate::{
-    clock,
-    definition::{self, Section},
+    definition,
     dispatch::{feedback, shared::Shared},
     forge::{self, Envelope, Malformed, Parsed, Source, Verified},
     git::{self, FileAtCommit, MirrorName, Remote, Wanted},
-    model::{Diagnostic, Hold, Launch, Trigger, TriggerKind, Trust},
+    model::{Hold, Launch, Trigger, TriggerKind},
     store::{
         Error,
         inbox::{Verdict, Waiting},
@@ -21,12 +20,13 @@ use crate::{
 /// How often a delivery is tried when something it needs does not answer; with the pauses between, about six hours.
 const TRIES: u32 = 40;
 
-/// Largest conducto.cfg, and largest definition file, in bytes.
+/// Largest conducto.cfg, in bytes.
 const CFG_LIMIT: usize = 256 * 1024;
-const DEFINITION_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Name of the configuration file, at the root of the repository.
+/// Names of the configuration file, at the root of the repository: ours, and that of the old product, which counts where there
+/// is no other.
 const CFG: &str = "conducto.cfg";
+const OLD_CFG: &str = ".conducto.cfg";
 
 /// Why a delivery is not concluded now.
 pub(super) enum Trouble {
@@ -94,26 +94,23 @@ async fn launches(
         return Ok(refuse(conclusion, trigger.event_name(), words));
     }
     let cfg_sha = cfg_sha(&trigger);
-    let text = match read(shared, &mirror, cfg_sha, CFG, CFG_LIMIT).await? {
-        FileAtCommit::Found(text) => text,
-        FileAtCommit::Missing => {
+    let (name, text, is_second) = match read_cfg(shared, &mirror, cfg_sha).await? {
+        CfgAtCommit::Found { name, text, is_second } => (name, text, is_second),
+        CfgAtCommit::Missing => {
             // A repository that does not use Conducto hears nothing of it.
             let words = format!("there is no {CFG} at the root of commit {}", short(cfg_sha));
             conclusion.verdict = Some((Verdict::Ignored, words));
             return Ok(conclusion);
         }
-        FileAtCommit::NotAFile(what) => {
-            return Ok(refuse(conclusion, trigger.event_name(), format!("{CFG} is {what}, not a file")));
-        }
-        FileAtCommit::TooLarge(bytes) => {
-            let words = format!("{CFG} has {bytes} bytes; at most {CFG_LIMIT} are read");
-            return Ok(refuse(conclusion, trigger.event_name(), words));
-        }
+        CfgAtCommit::Unusable(words) => return Ok(refuse(conclusion, trigger.event_name(), words)),
     };
-    let (cfg, mut diagnostics) = definition::read_cfg(CFG, &text);
+    let (cfg, mut diagnostics) = definition::read_cfg(name, &text);
+    if is_second {
+        diagnostics.push(definition::two_cfgs(CFG, OLD_CFG));
+    }
     let Some(cfg) = cfg else {
         conclusion.diagnostics = definition::text(&diagnostics, false);
-        let words = definition::summary(&diagnostics).unwrap_or_else(|| format!("{CFG} cannot be read"));
+        let words = definition::summary(&diagnostics).unwrap_or_else(|| format!("{name} cannot be read"));
         return Ok(refuse(conclusion, trigger.event_name(), words));
     };
     let changed = changed_files(shared, &mirror, &trigger).await;
@@ -169,54 +166,8 @@ fn verdict(
     (verdict, words.join("; "))
 }
 
-/// Makes the launch of one section, or says what is wrong with its definition.
-async fn launch(
-    shared: &Arc<Shared>,
-    mirror: &MirrorName,
-    trigger: &Trigger,
-    section: &Section,
-) -> Result<(Option<Launch>, Vec<Diagnostic>), Trouble> {
-    let file = read(shared, mirror, &trigger.sha, &section.pipeline, DEFINITION_LIMIT).await?;
-    let (definition, diagnostics) = match file {
-        FileAtCommit::Found(text) => definition::read_pipeline(&section.pipeline, &text),
-        FileAtCommit::Missing => (None, vec![section.missing_file()]),
-        FileAtCommit::NotAFile(what) => (None, vec![unusable(section, &format!("is {what}, not a file"))]),
-        FileAtCommit::TooLarge(bytes) => {
-            let words = format!("has {bytes} bytes; at most {DEFINITION_LIMIT} are read");
-            (None, vec![unusable(section, &words)])
-        }
-    };
-    let Some(definition) = definition else { return Ok((None, diagnostics)) };
-    let (trust, hold) = match foreign_to(trigger) {
-        Some(_) => (Trust::Fork, Some(Hold::Approval)),
-        None => (Trust::Trusted, None),
-    };
-    // A worker may be up already, for the pipeline that gets this name.
-    let spare = if trust == Trust::Trusted { shared.take_spare().await } else { None };
-    let launch = Launch {
-        pipeline: spare.unwrap_or_else(clock::new_pipeline_id),
-        definition,
-        title: match trigger.title.as_str() {
-            "" => trigger.describe(),
-            title => title.to_owned(),
-        },
-        section: section.name(),
-        trigger: trigger.clone(),
-        slack_channel: section.slack_channel.clone(),
-        trust,
-        hold,
-        most_mem: Some(shared.options.budget.largest.gib()),
-    };
-    Ok((Some(launch), diagnostics))
-}
-
-fn unusable(section: &Section, words: &str) -> Diagnostic {
-    let message = format!("the definition file `{}` {words}", section.pipeline);
-    Diagnostic { message, ..section.missing_file() }
-}
-
 /// Returns the commit that a fork's code wants to be merged into; nothing for code of the repository itself.
-fn foreign_to(trigger: &Trigger) -> Option<&str> {
+pub(super) fn foreign_to(trigger: &Trigger) -> Option<&str> {
     match &trigger.kind {
         TriggerKind::PullRequest { from_fork: true, base_sha, .. } => Some(base_sha),
         _ => None,
@@ -264,7 +215,7 @@ async fn fetch(
     Ok(())
 }
 
-async fn read(
+pub(super) async fn read(
     shared: &Shared,
     mirror: &MirrorName,
     sha: &str,
@@ -273,6 +224,35 @@ async fn read(
 ) -> Result<FileAtCommit, Trouble> {
     let file = shared.parts.mirrors.read_file(mirror, sha, path, limit).await;
     file.map_err(|error| Trouble::Later(format!("{path} cannot be read: {error}")))
+}
+
+/// The configuration at a commit.
+enum CfgAtCommit {
+    Found {
+        name: &'static str,
+        text: Vec<u8>,
+        /// Whether the old name is there too, and passed over.
+        is_second: bool,
+    },
+    Missing,
+    Unusable(String),
+}
+
+async fn read_cfg(shared: &Shared, mirror: &MirrorName, sha: &str) -> Result<CfgAtCommit, Trouble> {
+    let old = read(shared, mirror, sha, OLD_CFG, CFG_LIMIT).await?;
+    let is_second = !matches!(old, FileAtCommit::Missing);
+    let (name, found) = match read(shared, mirror, sha, CFG, CFG_LIMIT).await? {
+        FileAtCommit::Missing => (OLD_CFG, old),
+        found => (CFG, found),
+    };
+    Ok(match found {
+        FileAtCommit::Found(text) => CfgAtCommit::Found { name, text, is_second: is_second && name == CFG },
+        FileAtCommit::Missing => CfgAtCommit::Missing,
+        FileAtCommit::NotAFile(what) => CfgAtCommit::Unusable(format!("{name} is {what}, not a file")),
+        FileAtCommit::TooLarge(bytes) => {
+            CfgAtCommit::Unusable(format!("{name} has {bytes} bytes; at most {CFG_LIMIT} are read"))
+        }
+    })
 }
 
 async fn changed_files(shared: &Shared, mirror: &MirrorName, trigger: &Trigger) -> Option<Vec<String>> {
