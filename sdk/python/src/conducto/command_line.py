@@ -80,7 +80,7 @@ def main(
         settings = {"env": env, "cpu": cpu, "gpu": gpu, "mem": mem, "image": image}
         settings["requires_docker"] = requires_docker or None
         _set_on_root(result, settings)
-        _describe(result, method, options, _title(program, name, words, rest))
+        _describe(result, method, options, _title(program, name, words if filename else sys.argv[1:], len(rest) == len(words)))
     except (UserInputValidation, NodeMethodError) as error:
         _fail(str(error))
     # The function has returned: what is wrong now is in the tree, and where is part of the message.
@@ -230,15 +230,13 @@ def _describe(root: Node, method: Method, options: launch.Options, title: str) -
     root.doc = options.doc or root.doc or options.default_doc or unindent((method.__doc__ or "")).strip() or None
 
 
-def _title(program: str, name: str, words: List[str], rest: List[str]) -> str:
+def _title(program: str, name: str, words: List[str], is_default: bool) -> str:
     """Returns the command line as a title: without options that are not the function's, with the function's name."""
     from shlex import quote
 
-    named = [] if len(rest) < len(words) else [name]
-    own = launch.without_options(words)
     # With `python -m` the program is a path inside of a package.
     script = [] if os.path.basename(program) == "__main__.py" else [program]
-    return " ".join(quote(word) for word in script + named + own)
+    return " ".join(quote(word) for word in script + ([name] if is_default else []) + launch.without_options(words))
 
 
 async def _await(result: Any) -> Any:

@@ -45,35 +45,36 @@ def finalize(image: "Image") -> Dict[str, Any]:
     if image.copy_branch:
         mark["branch"] = image.copy_branch
     root = _repository(image) if image.copy_repo else None
-    if root is not None:
-        mark["url"] = _origin(image, root)
-    elif image.copy_url and not image.copy_url.startswith("s3://"):
-        mark["url"] = image.copy_url
+    origin = _origin(image, root) if root is not None else image.copy_url
+    # Files that are cloned are known by where they come from; those of this checkout only as a whole.
+    if origin and (image.copy_branch or image.copy_url):
+        mark["url"] = origin
+
+    if image.dockerfile is not None:
+        final["dockerfile"] = _place(image, image.dockerfile, mark).as_object()
+    if image.context is not None:
+        final["context"] = _place(image, image.context, mark).as_object()
+    elif image.dockerfile is not None:
+        final["context"] = _context(image, os.path.dirname(image.dockerfile), mark).as_object()
 
     path_map: Dict[str, str] = {}
     for local, inside in (image.path_map or {}).items():
         path_map[_place(image, local, mark).linear()] = inside
     if root is not None:
-        place = Path.from_localhost(root, mark)
+        place = Path.from_localhost(root, dict(mark, url=str(origin)))
         if image.copy_branch:
-            final["copy_url"] = mark["url"]
+            final["copy_url"] = origin
         else:
             final["copy_dir"] = place.as_object()
         path_map[place.linear()] = WORKDIR
-        final["context"] = place.as_object()
-    elif image.copy_dir is not None:
+        if image.context is None:
+            final["context"] = place.as_object()
+    if image.copy_dir is not None and (root is None or image.copy_branch):
         place = _place(image, image.copy_dir, mark)
         final["copy_dir"] = place.as_object()
         path_map[place.linear()] = WORKDIR
     final["path_map"] = path_map or None
 
-    if image.dockerfile is not None:
-        dockerfile = _place(image, image.dockerfile)
-        final["dockerfile"] = dockerfile.as_object()
-        if final["context"] is None:
-            final["context"] = _context(image, os.path.dirname(image.dockerfile)).as_object()
-    if image.context is not None:
-        final["context"] = _place(image, image.context).as_object()
     return final
 
 
@@ -101,9 +102,9 @@ def _place(image: "Image", path: str, mark: Optional[Mark] = None) -> Path:
     return Path.from_localhost(os.path.join(image.instantiation_directory, path), mark)
 
 
-def _context(image: "Image", folder: str) -> Path:
+def _context(image: "Image", folder: str, mark: Mark) -> Path:
     """Returns the folder of a Dockerfile; the old client leaves marks out here where `CONDUCTO_PATH_MAP` gave them."""
-    place = _place(image, folder)
+    place = _place(image, folder, mark)
     return Path(part for part in place.components if isinstance(part, str)) if container_map() else place
 
 

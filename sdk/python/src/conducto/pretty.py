@@ -68,8 +68,8 @@ def _add(lines: List[str], node: Node, lead: str, below: str, colour: bool, stri
         name = (_CYAN if is_leaf else _BLUE) + name + _END
     line = lead + name
     if isinstance(node, Exec):
-        line += "   " + expanded_command(node, strict=strict).strip().replace("\n", "\\n")
-    lines.append(line)
+        line += "   " + expanded_command(node, strict=strict)
+    lines.append(line.rstrip().replace("\n", "\\n"))
     width = len(str(len(node.children) - 1))
     for index, child in enumerate(node.children.values()):
         is_last = index == len(node.children) - 1

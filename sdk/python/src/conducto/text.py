@@ -44,7 +44,8 @@ def env_bool(key: str) -> bool:
 def unindent(text: str) -> str:
     r"""Takes away the indentation that a command has because it stands in indented source.
 
-    A text whose later lines are not indented is left as it is.
+    The smallest indentation of the lines after the first is taken from all, then blanks at both ends of the whole. A text
+    of one line is left as it is.
 
     >>> unindent("\n    set -e\n      make\n    ")
     'set -e\n  make'
@@ -53,9 +54,9 @@ def unindent(text: str) -> str:
     """
     text = text.replace("\t", "    ")
     indents = [len(spaces) for spaces in re.findall(r"\n( *)(?=[^ \n])", text)]
-    smallest = min(indents) if indents else 0
-    if not smallest:
+    if not indents:
         return text
+    smallest = min(indents)
     lines = [line[smallest:] if not line[:smallest].strip() else line for line in text.split("\n")]
     return "\n".join(lines).strip()
 
