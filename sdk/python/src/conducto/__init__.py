@@ -12,10 +12,9 @@
 A program ends with `co.main(default=pipeline)`; `conducto.cfg` names it, and the server runs it at every push.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any, List
 
-from . import callback, data, errors
+from . import callback, errors
 from ._version import __version__
 from .command_line import main
 from .errors import TreeError
@@ -28,14 +27,14 @@ from .settings import ContainerReuseContext, SameContainer
 from .text import env_bool
 
 if TYPE_CHECKING:
-    from . import api, git, integrations, nb, profile, schedule, slack, util
+    from . import api, data, git, integrations, nb, profile, schedule, slack, util
+
+    Data = data
+    temp_data = data.pipeline
+    perm_data = data.user
 
 __sha1__ = ""
 """The commit of the hosted client was here; the version says it all now."""
-
-Data = data
-temp_data = data.pipeline
-perm_data = data.user
 
 __all__ = [
     "ContainerReuseContext",
@@ -70,15 +69,24 @@ __all__ = [
     "__version__",
 ]
 
-_LATER = ("api", "git", "glue", "integrations", "nb", "pipeline", "profile", "schedule", "slack", "util")
+_LATER = ("api", "data", "git", "glue", "integrations", "nb", "pipeline", "profile", "schedule", "slack", "util")
 """Modules that are imported when they are first used: most programs never do."""
 
 
+_DATA = {"Data": "", "temp_data": "pipeline", "perm_data": "user"}
+"""Other names of the stores."""
+
+
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in _LATER:
         return importlib.import_module("." + name, __name__)
+    if name in _DATA:
+        data = importlib.import_module(".data", __name__)
+        return getattr(data, _DATA[name]) if _DATA[name] else data
     raise AttributeError("module 'conducto' has no attribute {!r}".format(name))
 
 
 def __dir__() -> List[str]:
-    return sorted(set(globals()) | set(_LATER))
+    return sorted(set(globals()) | set(_LATER) | set(_DATA))

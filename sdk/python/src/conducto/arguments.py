@@ -92,8 +92,8 @@ def to_text(kind: Type, value: Any) -> str:
             raise Unsupported("expected {}, got {!r}".format(name_of(kind), value))
         if item_kind(optional(shape[1])[0]) is not None:
             raise Unsupported("lists of lists are not allowed, got {}".format(name_of(kind)))
-        return join([to_text(shape[1], item) for item in _ordered(value)])
-    if inner is None or inner is Any:
+        written = join([to_text(shape[1], item) for item in _ordered(value)])
+    elif inner is None or inner is Any:
         written = _free_text(value)
     else:
         written = _scalar_text(inner, value)
@@ -179,9 +179,14 @@ def _scalar_text(kind: Type, value: Any) -> str:
         raise Unsupported("expected {}, got {!r}".format(name_of(kind), value))
     written = _free_text(value)
     again = _scalar(kind, written)
-    if again != value and not (value != value) and type(value).__eq__ is not object.__eq__:
+    # Not a number is not even equal to itself; a type without an equality of its own cannot be compared.
+    if again != value and value == value and _has_equality(type(value)):
         raise Unsupported("{!r} cannot be written as text: {!r} is read as {!r}".format(value, written, again))
     return written
+
+
+def _has_equality(kind: Type) -> bool:
+    return any("__eq__" in vars(base) for base in kind.__mro__ if base is not object)
 
 
 def _free_text(value: Any) -> str:

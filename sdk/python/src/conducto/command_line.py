@@ -1,9 +1,7 @@
 """`conducto.main`: the functions of a file as commands, and a tree as what a server reads."""
 
-import asyncio
 import inspect
 import os
-import pprint
 import sys
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
@@ -30,7 +28,7 @@ def main(
     requires_docker: bool = False,
     image: Union[str, Image, None] = None,
     filename: Optional[str] = None,
-    printer: Callable[[Any], Any] = pprint.pprint,
+    printer: Optional[Callable[[Any], Any]] = None,
 ) -> Any:
     """Calls the function that the command line names, and returns what it returned.
 
@@ -42,7 +40,7 @@ def main(
     * `argv`: the arguments; those of the program unless given.
     * `env`, `cpu`, `gpu`, `mem`, `requires_docker`, `image`: settings of the root.
     * `filename`: what the program is called in messages and titles.
-    * `printer`: prints what functions return.
+    * `printer`: prints what functions return; `pprint.pprint` unless given.
 
     Wrong usage is said on standard error, and ends the program with exit code 1.
     """
@@ -68,10 +66,12 @@ def main(
         arguments, options = _parse(prog, name, method, rest, with_launch=kind is not None)
         result = method(**arguments)
         if inspect.isawaitable(result):
+            import asyncio
+
             result = asyncio.run(_await(result))
         if kind is None:
             if result is not None:
-                printer(result)
+                (printer or _pretty_printer())(result)
                 if isinstance(result, Node):
                     _say("help: annotate {}() with -> conducto.{} to have its tree printed".format(name, type(result).__name__))
             return result
@@ -102,6 +102,8 @@ def output(root: Node) -> str:
     root.check_images()
     tree = root.pretty() + "\n"
     if env_bool("CONDUCTO_GLUE_DEBUG"):
+        import pprint
+
         return pprint.pformat(serialize.to_object(root, final=True)) + "\n"
     if env_bool("__RUN_BY_WORKER__"):
         text = serialize.encode(serialize.to_object(root, final=True))
@@ -163,7 +165,6 @@ def _parse(
         elif has_value:
             _give(prog, name, given, key, _value(prog, parameter, value))
         elif parameter.is_flag or (parameter.kind is None and (not waiting or waiting[0].startswith("--"))):
-            # `--flag true` too: a word that follows a flag belongs to it if nothing else could take it.
             _give(prog, name, given, key, True)
         elif waiting:
             _give(prog, name, given, key, _value(prog, parameter, waiting.pop(0)))
@@ -171,10 +172,7 @@ def _parse(
             raise UserInputValidation("{} : error: {} needs a value".format(prog, word))
     free = [key for key in known if key not in given]
     if len(positional) > len(free):
-        flags = [key for key in given if known[key].is_flag and given[key] is True]
-        if len(positional) - len(free) != 1 or not flags:
-            raise _wrong(prog, name)
-        given[flags[0]] = _value(prog, known[flags[0]], positional.pop())
+        raise _wrong(prog, name)
     for key, word in zip(free, positional):
         given[key] = _value(prog, known[key], word)
     if any(key not in given and not parameter.has_default for key, parameter in known.items()):
@@ -237,6 +235,12 @@ def _title(program: str, name: str, words: List[str], is_default: bool) -> str:
     # With `python -m` the program is a path inside of a package.
     script = [] if os.path.basename(program) == "__main__.py" else [program]
     return " ".join(quote(word) for word in script + ([name] if is_default else []) + launch.without_options(words))
+
+
+def _pretty_printer() -> Callable[[Any], Any]:
+    from pprint import pprint
+
+    return pprint
 
 
 async def _await(result: Any) -> Any:

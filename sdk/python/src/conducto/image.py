@@ -6,8 +6,6 @@
 True
 """
 
-import hashlib
-import json
 import os
 import re
 from typing import Any, Dict, List, Mapping, Optional, Union
@@ -181,6 +179,9 @@ class Image:
         return "Image({!r})".format(self.name)
 
     def _made_name(self) -> str:
+        import hashlib
+        import json
+
         # Without the folder: another checkout of the same program gives the same name.
         definition = {key: getattr(self, key) for key in image_form.KEYS if key != "name"}
         digest = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()

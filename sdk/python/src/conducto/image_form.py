@@ -1,6 +1,5 @@
 """The final form of an image: defaults filled in, local paths as path objects. Knows no nodes."""
 
-import configparser
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, Optional
@@ -135,6 +134,8 @@ def _origin(image: "Image", root: str) -> str:
 
 
 def _configured_origin(root: str) -> Optional[str]:
+    import configparser
+
     folder = os.path.join(root, ".git")
     if os.path.isfile(folder):  # a working tree of another checkout, or a submodule
         with open(folder, encoding="utf-8") as file:

@@ -117,7 +117,9 @@ def annotations(function: Function) -> Dict[str, Any]:
 def command(function: Function, positional: Sequence[Any], named: Mapping[str, Any]) -> str:
     """Returns the command that calls a function in a container. Raises TypeError or ValueError if that cannot be."""
     name = _name(function)
-    known = {parameter.name: parameter for parameter in parameters(function)} if not inspect.isclass(function) else {}
+    if inspect.isclass(function) or inspect.isbuiltin(function) or not hasattr(function, "__qualname__"):
+        raise refusal(ValueError, "{!r} is no function of a Python file".format(function), help="write a function around it")
+    known = {parameter.name: parameter for parameter in parameters(function)}
     file = _file(function)
     try:
         bound = inspect.signature(function).bind(*positional, **named)
@@ -156,8 +158,6 @@ def _name(function: Function) -> str:
 def _file(function: Function) -> str:
     """Returns the file of a function that can be called from outside. Raises ValueError if it cannot."""
     name = _name(function)
-    if inspect.isclass(function) or not hasattr(function, "__qualname__") or inspect.isbuiltin(function):
-        raise refusal(ValueError, "{!r} is no function of a Python file".format(function), help="write a function around it")
     if name == "<lambda>" or "." in function.__qualname__:
         raise refusal(
             ValueError,

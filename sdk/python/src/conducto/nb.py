@@ -1,13 +1,11 @@
 """Output as in a notebook: code with what it printed, and figures, shown as Markdown by the server's pages."""
 
 import ast
-import contextlib
 import inspect
 import os
-import sys
 import textwrap
-from types import FrameType
-from typing import Iterator, List, Optional, Tuple
+from types import FrameType, TracebackType
+from typing import List, Optional, Tuple, Type
 
 from . import callsite, source
 
@@ -17,21 +15,26 @@ IN_MARKDOWN = False
 """Whether a Markdown block is open: figures need none of their own then."""
 
 
-@contextlib.contextmanager
-def cell() -> Iterator[None]:
+class cell:  # noqa: N801 -- used like a function
     """Shows the comments at the beginning of a `with` block as Markdown, the rest as source, and then what it prints."""
-    global IN_MARKDOWN
-    comments, code = _block(callsite.frame())
-    print("\n<ConductoMarkdown>" + comments.rstrip("\n"))
-    if comments:
-        print()
-    print("```python\n{}\n```".format(code))
-    IN_MARKDOWN = True
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global IN_MARKDOWN
+        comments, code = _block(callsite.frame())
+        print("\n<ConductoMarkdown>" + comments.rstrip("\n"))
+        if comments:
+            print()
+        print("```python\n{}\n```".format(code), flush=True)
+        IN_MARKDOWN = True
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        global IN_MARKDOWN
         IN_MARKDOWN = False
-        sys.stdout.flush()
         print("</ConductoMarkdown>", flush=True)
 
 
@@ -54,11 +57,10 @@ def _block(frame: Optional[FrameType]) -> Tuple[str, str]:
     try:
         if frame is None:
             return "", ""
-        lines, first = inspect.findsource(frame.f_code)
+        lines, _ = inspect.findsource(frame.f_code)
         tree = ast.parse("".join(lines))
     except (OSError, SyntaxError):
         return "", ""
-    del first
     found: Optional[ast.With] = None
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno):
@@ -75,4 +77,4 @@ def _split(lines: List[str]) -> Tuple[str, str]:
     while count < len(code) and code[count].startswith("#"):
         count += 1
     comments = "\n".join(code[:count])
-    return textwrap.dedent(source.uncommented(comments)) + ("\n" if comments else ""), "\n".join(code[count:]).rstrip()
+    return textwrap.dedent(source.uncommented(comments)) + ("\n" if comments else ""), "\n".join(code[count:]).strip("\n").rstrip()

@@ -15,7 +15,7 @@
 '/checks/unit'
 """
 
-import threading
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
@@ -28,14 +28,8 @@ from .settings import MaxTime, RunArgs, Tags
 Self = TypeVar("Self", bound="Node")
 
 
-class _Blocks(threading.local):
-    """The nodes whose `with` blocks are open in this thread, innermost last."""
-
-    def __init__(self) -> None:
-        self.open: List["Node"] = []
-
-
-_blocks = _Blocks()
+_open_blocks: "ContextVar[Tuple[Node, ...]]" = ContextVar("open_blocks", default=())
+"""The nodes whose `with` blocks are open in this thread or task, innermost last."""
 
 
 class Node(settings.Settings):
@@ -204,7 +198,7 @@ class Node(settings.Settings):
             yield self
 
     def __enter__(self: Self) -> Self:
-        _blocks.open.append(self)
+        _open_blocks.set(_open_blocks.get() + (self,))
         return self
 
     def __exit__(
@@ -213,7 +207,7 @@ class Node(settings.Settings):
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        _blocks.open.remove(self)
+        _open_blocks.set(_open_blocks.get()[:-1])
 
     # -- images
 
@@ -359,13 +353,14 @@ class Node(settings.Settings):
         self._callbacks.append((event, callback))
 
     def _enter_under(self, name: str) -> None:
-        if not _blocks.open:
+        blocks = _open_blocks.get()
+        if not blocks:
             raise refusal(
                 ValueError,
                 "Cannot assign name={} outside of a context manager.".format(name),
                 help='make the node inside `with parent:`, or write parent["{}"] = node'.format(name),
             )
-        _blocks.open[-1].append_child(name, self)
+        blocks[-1].append_child(name, self)
 
     def _duplicate(self, name: str) -> DuplicateImageError:
         return refusal(

@@ -6,6 +6,7 @@ from . import serialize
 from .image import Image
 from .node import Node
 from .pipeline import Exec, Parallel, Serial
+from .settings import INHERITED
 
 _ENV = "__env__"
 _KINDS = {"Serial": Serial, "Parallel": Parallel}
@@ -47,7 +48,7 @@ def _node(entry: Dict[str, Any]) -> Node:
         node = _KINDS[kind]()
     else:
         raise ValueError("this serialization holds a node of an unknown type: {!r}".format(kind))
-    for key in serialize.INHERITED:
+    for key in INHERITED:
         node._set[key] = entry.get(key)
     for key in ("suppress_errors", "max_time", "max_concurrent", "container_reuse_context", "tags"):
         node._set[key] = entry.get(key)

@@ -340,8 +340,8 @@ def check_env(env: Mapping[Any, Any], node: Optional[object] = None) -> None:
 
 
 def _flag(key: str, value: Any) -> Optional[bool]:
-    if value is None or isinstance(value, bool):
-        return value
+    if value is None:
+        return None
     if value in (0, 1):
         return bool(value)
     raise refusal(TypeError, "{} must be True or False, got {!r}".format(key, value), help="for a text, write {}=text == \"…\"".format(key))
@@ -354,4 +354,5 @@ def _amount(key: str, unit: str, value: Any) -> Optional[float]:
         raise refusal(TypeError, "{} must be a number of {}, got {!r}".format(key, unit, value), help="write {}=2".format(key))
     if not 0 < value < float("inf"):
         raise refusal(ValueError, "{} must be above 0 ({}), got {!r}".format(key, unit, value), help="leave it out for the default")
-    return value
+    amount: float = value
+    return amount
