@@ -9,6 +9,7 @@ pipeline a changed value must make it fail.
 """
 
 import argparse
+import concurrent.futures
 import copy
 import difflib
 import json
@@ -20,6 +21,7 @@ import tempfile
 import corpus
 import normalise
 
+SURROUNDINGS = ("machine", "server")
 SOURCE = os.path.join(os.path.dirname(corpus.HERE), "src")
 
 
@@ -36,28 +38,29 @@ def main():
         os.mkdir(home)
         os.mkdir(repository)
         place = corpus.repository(repository)
-        failures, compared, mutations, mutated = [], 0, 0, set()
-        for surroundings in ("machine", "server"):
+        failures, mutated = [], {}
+        compared, mutations = 0, 0
+        for surroundings in SURROUNDINGS:
             environment = _environment(surroundings, home, repository)
-            entries = [entry for entry in corpus.pipelines() if _is_comparable(entry, surroundings)]
+            entries = [entry for entry in corpus.pipelines() if surroundings in entry.get("compare", SURROUNDINGS)]
             both = [entry for entry in entries if entry["old_client"]]
-            old = _print(options.old, both, place, environment)
-            ours = _print(options.old, entries, place, dict(environment, PYTHONPATH=SOURCE))
-            for name, serialization in ours.items():
-                if name in old:
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                new = dict(environment, PYTHONPATH=SOURCE)
+                old = pool.submit(_print, options.old, both, place, environment)
+                ours = pool.submit(_print, options.old, entries, place, new).result()
+                others = {python: pool.submit(_print, python, entries, place, new) for python in options.also}
+                for name, serialization in old.result().items():
                     compared += 1
-                    failures += _difference(surroundings + " " + name, old[name], serialization)
-                if name not in mutated:
-                    mutated.add(name)
-                    missed, tried = mutate(serialization)
-                    mutations += tried
-                    failures += ["{} {}: a change of {} goes unnoticed".format(surroundings, name, path) for path in missed]
-            for python in options.also:
-                here = [entry for entry in entries if _version(python) >= tuple(entry.get("python", (3, 8)))]
-                others = _print(python, here, place, dict(environment, PYTHONPATH=SOURCE))
-                for name, serialization in others.items():
-                    expected = _with_default_image(ours[name], _version(options.old), _version(python))
-                    failures += _difference("{} {} {}".format(python, surroundings, name), expected, serialization)
+                    failures += _difference(surroundings + " " + name, serialization, ours[name])
+                    mutated.setdefault(name, ours[name])
+                for python, printed in others.items():
+                    for name, serialization in printed.result().items():
+                        expected = _with_default_image(ours[name], _version(options.old), _version(python))
+                        failures += _difference("{} {} {}".format(python, surroundings, name), expected, serialization)
+        for name, serialization in mutated.items():
+            missed, tried = mutate(serialization)
+            mutations += tried
+            failures += ["{}: a change of {} goes unnoticed".format(name, path) for path in missed]
     for failure in failures:
         print(failure)
     if failures:
@@ -74,15 +77,17 @@ def mutate(serialization):
     """Changes one value after the other. Returns the paths of changes that the comparison misses, and their number."""
     expected = normalise.text(serialization)
     missed, tried = [], 0
-    for path in _paths(serialization):
-        changed = copy.deepcopy(serialization)
-        holder = changed
+    for path in list(_paths(serialization)):
+        holder = serialization
         for key in path[:-1]:
             holder = holder[key]
-        holder[path[-1]] = _other(holder[path[-1]])
+        value = holder[path[-1]]
+        holder[path[-1]] = _other(value)
+        found = normalise.text(serialization)
+        holder[path[-1]] = value
         is_dropped = path == ("token",) or (path[0] == "nodes" and path[-1] in ("file", "line"))
         tried += not is_dropped
-        if (normalise.text(changed) == expected) != is_dropped:
+        if (found == expected) != is_dropped:
             missed.append(path)
     return missed, tried
 
@@ -114,10 +119,6 @@ def _other(value):
     if isinstance(value, dict):
         return {"x": {}} if not value or isinstance(next(iter(value.values())), dict) else dict(value, x=1)
     return "x"
-
-
-def _is_comparable(entry, surroundings):
-    return surroundings in entry.get("compare", ["machine", "server"])
 
 
 def _environment(surroundings, home, repository):

@@ -14,7 +14,6 @@ True
 """
 
 import base64
-import copy
 import gzip
 import hashlib
 import json
@@ -25,7 +24,7 @@ _MARKS = re.compile(r"<__conducto_serialization>(.*?)</__conducto_serialization>
 
 def text(serialization):
     """Returns the normal form of a decoded serialization, as JSON with sorted keys."""
-    normal = copy.deepcopy(serialization)
+    normal = json.loads(json.dumps(serialization))
     normal.pop("token", None)
     names = {}
     if isinstance(normal.get("images"), dict):

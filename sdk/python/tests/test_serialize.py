@@ -22,8 +22,8 @@ def effective(root):
                 found[child].setdefault(key, value)
     for node in found.values():
         if node["type"] != "Exec":  # groups have needs only to hand them down
-            for key in rising:
-                node.pop(key, None)
+            for key in [key for key in node if key in rising or key.startswith("__env__")]:
+                del node[key]
     return found, printed["edges"], printed["images"]
 
 
