@@ -95,9 +95,12 @@ while read -r version interpreter; do
 done <<<"$found"
 [ "${#waiting[@]}" = 0 ] || join_tests
 
-# mypy itself runs on 3.9 and later.
-quiet "type checker" environment mypy "$python" mypy==1.18.2
-quiet "types" "$made/mypy/bin/mypy" --config-file "$sdk/pyproject.toml" --cache-dir "$made/mypy-cache" "$sdk/src/conducto" || failed=yes
+quiet "linters" environment linters "$python" mypy==1.18.2 ruff==0.14.5
+pipelines=$root/tests/fixtures/pipelines
+lint() { "$made/linters/bin/ruff" "$@" --no-cache --config "$sdk/pyproject.toml" "$sdk" "$pipelines"; }
+quiet "lints" lint check || failed=yes
+quiet "format" lint format --check || failed=yes
+quiet "types" "$made/linters/bin/mypy" --config-file "$sdk/pyproject.toml" --cache-dir "$made/mypy-cache" "$sdk/src/conducto" || failed=yes
 
 old=$(printf '%s\n' "$found" | awk -F '[. ]' '$2 >= 8 && $2 <= 10 { print; exit }')
 # From 3.11 on it takes the wrong line, and folder, for what is made at the top of a file.

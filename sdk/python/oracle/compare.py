@@ -3,9 +3,9 @@
     python compare.py --old PYTHON_WITH_OLD_CLIENT [--also PYTHON ...]
 
 Both run in two surroundings: on a machine where somebody tries a pipeline, and as a server runs it (`CONDUCTO_PATH_MAP`).
-The old client, and ours in the same interpreter, must print the same; ours in the interpreters of `--also` must print the
-same once more, with their own version in the default image. Then the comparison itself is tried: for every key of every
-pipeline a changed value must make it fail.
+So do pipelines that `random_pipelines.py` makes. The old client, and ours in the same interpreter, must print the same;
+ours in the interpreters of `--also` must print the same once more, with their own version in the default image. Then the
+comparison itself is tried: for every key of every pipeline a changed value must make it fail.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import corpus
 import normalise
 
 SURROUNDINGS = ("machine", "server")
+SEEDS = 60
 SOURCE = os.path.join(os.path.dirname(corpus.HERE), "src")
 
 
@@ -44,15 +45,17 @@ def main():
             environment = _environment(surroundings, home, repository)
             entries = [entry for entry in corpus.pipelines() if surroundings in entry.get("compare", SURROUNDINGS)]
             both = [entry for entry in entries if entry["old_client"]]
+            made = [{"file": "random_pipelines.py", "arguments": ["pipeline", str(seed)]} for seed in range(SEEDS)]
             with concurrent.futures.ThreadPoolExecutor(2) as pool:
                 new = dict(environment, PYTHONPATH=SOURCE)
-                old = pool.submit(_print, options.old, both, place, environment)
-                ours = pool.submit(_print, options.old, entries, place, new).result()
+                old = pool.submit(_print, options.old, both + made, place, environment)
+                ours = pool.submit(_print, options.old, entries + made, place, new).result()
                 others = {python: pool.submit(_print, python, entries, place, new) for python in options.also}
                 for name, serialization in old.result().items():
-                    compared += 1
+                    compared += not name.startswith("random")
                     failures += _difference(surroundings + " " + name, serialization, ours[name])
-                    mutated.setdefault(name, ours[name])
+                    if not name.startswith("random"):
+                        mutated.setdefault(name, ours[name])
                 for python, printed in others.items():
                     for name, serialization in printed.result().items():
                         expected = _with_default_image(ours[name], _version(options.old), _version(python))
@@ -66,8 +69,8 @@ def main():
     if failures:
         return 1
     print(
-        "{} pipelines equal in both clients, {} of ours in {} more interpreters, {} changes noticed".format(
-            compared, len(ours), len(options.also), mutations
+        "{} pipelines and {} made at random equal in both clients, ours in {} more interpreters, {} changes noticed".format(
+            compared, 2 * SEEDS, len(options.also), mutations
         )
     )
     return 0
@@ -126,7 +129,9 @@ def _environment(surroundings, home, repository):
     environment = dict(kept, HOME=home, NO_COLOR="1", __RUN_BY_WORKER__="1", PYTHONDONTWRITEBYTECODE="1")
     environment.update(PYTHONWARNINGS="ignore", PYTHONIOENCODING="utf-8", PYTHONUTF8="1")
     if surroundings == "server":
-        outside = json.dumps({"pathsep": "/", "path": ["home", "you", "project", {"type": "git", "url": corpus.ORIGIN}]})
+        outside = json.dumps(
+            {"pathsep": "/", "path": ["home", "you", "project", {"type": "git", "url": corpus.ORIGIN}]}
+        )
         environment.update(
             CONDUCTO_EXECUTION_ENV="worker_local",
             CONDUCTO_PIPELINE_ID="abc-def",
@@ -154,7 +159,11 @@ def _print(python, entries, place, environment):
     for entry, result in zip(entries, json.loads(done.stdout.decode())):
         serialization = normalise.from_output(result["output"])
         if serialization is None:
-            sys.exit("{} printed no serialization with {}:\n{}{}".format(entry["file"], python, result["output"], result["errors"]))
+            sys.exit(
+                "{} printed no serialization with {}:\n{}{}".format(
+                    entry["file"], python, result["output"], result["errors"]
+                )
+            )
         printed[" ".join([entry["file"]] + entry["arguments"])] = serialization
     return printed
 

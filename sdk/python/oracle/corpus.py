@@ -72,6 +72,7 @@ def repository(folder):
     """Makes a Git repository that holds the pipelines, with an origin; returns the folder of the pipelines in it."""
     inside = os.path.join(folder, "ci")
     shutil.copytree(FOLDER, inside, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(os.path.join(HERE, "random_pipelines.py"), inside)
     for words in (["init", "-q"], ["remote", "add", "origin", ORIGIN]):
         subprocess.run(["git", "-C", folder] + words, check=True)
     return inside

@@ -41,7 +41,12 @@ def environment(**more):
 def run(words, cwd=None, stdin=b"", **variables):
     """Runs a program."""
     done = subprocess.run(
-        words, cwd=cwd, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(**variables), timeout=60
+        words,
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        env=environment(**variables),
+        timeout=60,
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -41,7 +41,9 @@ class Stores(WithFolder):
         store.put("c", self.path("copy"))
         self.assertEqual(store.gets("c"), b"0123456789")
         self.assertEqual((store.size("c"), store.exists("c"), store.exists("d")), (10, True, False))
-        self.assertEqual((store.list("a"), store.list(""), store.list("/a/"), store.list("none")), (["a/b"], ["a", "c"], ["a/b"], []))
+        self.assertEqual(
+            (store.list("a"), store.list(""), store.list("/a/"), store.list("none")), (["a/b"], ["a", "c"], ["a/b"], [])
+        )
         store.delete("c")
         with self.assertRaises(FileNotFoundError):
             store.delete("c")

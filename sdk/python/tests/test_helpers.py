@@ -89,7 +89,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(done.errors, "")
         self.assertEqual(
             done.output,
-            "\n<ConductoMarkdown>## Title\ntext\n\n```python\n# no comment of the cell\nx = 1\nprint(\"out\", x)\n```\n"
+            '\n<ConductoMarkdown>## Title\ntext\n\n```python\n# no comment of the cell\nx = 1\nprint("out", x)\n```\n'
             "out 1\n</ConductoMarkdown>\n",
         )
 
@@ -101,7 +101,12 @@ class Cells(unittest.TestCase):
 
 class Git(unittest.TestCase):
     def test_addresses(self):
-        for given in ("https://github.com/a/b.git", "git@github.com:a/b.git", "https://x:y@github.com/a/b", "ssh://git@github.com/a/b"):
+        for given in (
+            "https://github.com/a/b.git",
+            "git@github.com:a/b.git",
+            "https://x:y@github.com/a/b",
+            "ssh://git@github.com/a/b",
+        ):
             with self.subTest(given=given), mock.patch.dict(os.environ, clear=True):
                 self.assertEqual(git.url(given), "https://github.com/a/b")
                 self.assertEqual(git.clone_url(given), "https://github.com/a/b.git")

@@ -120,7 +120,10 @@ class Main(unittest.TestCase):
             (["add", "--a=1", "--a=2"], "ci.py : wrong parameters for add()"),
             (["add", "--a"], "ci.py : error: --a needs a value"),
             (["add", "x"], "ci.py : error: parameter 'a': invalid literal for int() with base 10: 'x'"),
-            (["many", "x"], "ci.py : error: many() cannot be called from a command line: its parameter words takes any number"),
+            (
+                ["many", "x"],
+                "ci.py : error: many() cannot be called from a command line: its parameter words takes any number",
+            ),
             (["liar"], "Expected liar to return a Node, but instead it returned 3"),
         ):
             with self.subTest(words=words):
@@ -173,7 +176,9 @@ methods that return conducto pipelines:
     def test_a_tree_that_cannot_be_is_refused_without_a_traceback(self):
         done = self.run_it("broken", __RUN_BY_WORKER__="1")
         self.assertEqual((done.code, done.output), (1, ""))
-        self.assertRegex(done.errors, r"\Aimage a-\w+: must specify at most 1 of image, dockerfile\n --> .*ci.py:\d+\nhelp: ")
+        self.assertRegex(
+            done.errors, r"\Aimage a-\w+: must specify at most 1 of image, dockerfile\n --> .*ci.py:\d+\nhelp: "
+        )
 
     def test_launching_is_refused_with_the_way_that_there_is(self):
         done = self.run_it("pipeline", "--cloud", "--run")
@@ -195,7 +200,9 @@ methods that return conducto pipelines:
     def test_the_command_runs_functions_of_files(self):
         done = support.python("-m", "conducto", "ci.py", "add", "2", cwd=self.folder)
         self.assertEqual((done.output, done.errors, done.code), ("3\n", "", 0))
-        support.write(os.path.join(self.folder, "sub", "other.py"), "import helper\ndef f(): return helper.x, __name__\n")
+        support.write(
+            os.path.join(self.folder, "sub", "other.py"), "import helper\ndef f(): return helper.x, __name__\n"
+        )
         support.write(os.path.join(self.folder, "sub", "helper.py"), "x = 1\n")
         done = support.python("-m", "conducto", "sub/other.py", "f", cwd=self.folder)
         self.assertEqual((done.output, done.errors), ("(1, 'other')\n", ""))

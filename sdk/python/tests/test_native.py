@@ -102,7 +102,9 @@ class RoundTrips(unittest.TestCase):
         for day in (None, datetime.date(2024, 2, 29)):
             sent = ("t", [1, -2, 3], day, True, None, Colour.DARK_BLUE, Point(7))
             self.assertEqual(call(everything, *sent), sent)
-        self.assertEqual(call(everything, "t", []), ("t", [], datetime.date(2000, 1, 1), False, None, Colour.RED, Point(0)))
+        self.assertEqual(
+            call(everything, "t", []), ("t", [], datetime.date(2000, 1, 1), False, None, Colour.RED, Point(0))
+        )
         self.assertEqual(call(everything, "t", [], maybe=False)[4], False)
 
     @unittest.skipIf(sys.version_info < (3, 10), "such unions are new in Python 3.10")
@@ -144,7 +146,9 @@ class RoundTrips(unittest.TestCase):
         if shape is not None:
             return shape[0](self._value(choice, shape[1]) for _ in range(choice.randrange(4)))
         day = datetime.date.fromordinal(choice.randrange(1, 3650000))
-        time = datetime.time(choice.randrange(24), choice.randrange(60), choice.randrange(60), choice.choice([0, 7, 250000]))
+        time = datetime.time(
+            choice.randrange(24), choice.randrange(60), choice.randrange(60), choice.choice([0, 7, 250000])
+        )
         return {
             str: lambda: choice.choice(["None", "\\None", ""]) if choice.random() < 0.2 else self._text(choice),
             int: lambda: choice.randrange(-(10**20), 10**20),

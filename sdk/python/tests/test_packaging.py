@@ -60,12 +60,12 @@ class Packaging(unittest.TestCase):
 
     def test_the_public_names(self):
         for name in (
-            "Exec Serial Parallel Node Notebook Params main lazy_py lazy_shell Lazy temp_data perm_data data profile slack Image "
-            "relpath SameContainer ContainerReuseContext env_bool api callback Path git nb schedule util integrations glue "
-            "pipeline Data __version__ __sha1__"
+            "Exec Serial Parallel Node Notebook Params main lazy_py lazy_shell Lazy temp_data perm_data data profile "
+            "slack Image relpath SameContainer ContainerReuseContext env_bool api callback Path git nb schedule util "
+            "integrations glue pipeline Data __version__ __sha1__"
         ).split():
             with self.subTest(name=name):
                 self.assertIsNotNone(getattr(conducto, name))
                 self.assertIn(name, dir(conducto))
         with self.assertRaises(AttributeError):
-            conducto.nothing
+            self.assertIsNone(conducto.nothing)

@@ -136,7 +136,9 @@ class Settings(unittest.TestCase):
         root = co.Serial(cpu=2, image="busybox")
         root["a"] = co.Exec("x")
         node = root["a"]
-        self.assertEqual((node.cpu, node.get_inherited_attribute("cpu"), node.get_inherited_attribute("mem")), (None, 2, 2))
+        self.assertEqual(
+            (node.cpu, node.get_inherited_attribute("cpu"), node.get_inherited_attribute("mem")), (None, 2, 2)
+        )
         self.assertEqual(node.image, co.Image("busybox"))
         self.assertEqual(node.image_name, root.image_name)
         root.image = None

@@ -46,7 +46,7 @@ def optional(kind: Type) -> Tuple[Type, bool]:
     others = [member for member in kind.__args__ if member is not type(None)]
     if len(others) != 1:
         raise Unsupported(
-            "Only Union[T, None] is allowed, i.e., Optional[T], got {}: a text does not say which of several types it is".format(
+            "Only Union[T, None] is allowed, i.e., Optional[T], got {}: a text does not say of which type it is".format(
                 name_of(kind)
             )
         )
@@ -69,7 +69,11 @@ def item_kind(kind: Type) -> Optional[Tuple[Any, Type]]:
         return tuple, arguments[0]
     if origin in _CONTAINERS:
         return _CONTAINERS[origin], _argument(arguments)
-    if origin is not None and origin.__module__ == "collections.abc" and origin.__name__ in ("Sequence", "Iterable", "Collection"):
+    if (
+        origin is not None
+        and origin.__module__ == "collections.abc"
+        and origin.__name__ in ("Sequence", "Iterable", "Collection")
+    ):
         return list, _argument(arguments)
     if origin is not None:
         raise Unsupported("Only typing.List[T], Optional[T] and the like are allowed, got {}".format(name_of(kind)))

@@ -59,7 +59,9 @@ def retry_then_skip(max_num_retries: int, *, inherited: bool = False, user_displ
 
 def retry_with_double_mem(max_num_retries: int, *, inherited: bool = False, user_display: bool = True) -> base:
     """Runs a failed node again, each time with twice the memory."""
-    return base("retry_with_double_mem", max_num_retries=max_num_retries, inherited=inherited, user_display=user_display)
+    return base(
+        "retry_with_double_mem", max_num_retries=max_num_retries, inherited=inherited, user_display=user_display
+    )
 
 
 def skip_some_errors(max_num_errors: int, *, inherited: bool = False, user_display: bool = True) -> base:

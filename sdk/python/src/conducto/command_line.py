@@ -73,14 +73,20 @@ def main(
             if result is not None:
                 (printer or _pretty_printer())(result)
                 if isinstance(result, Node):
-                    _say("help: annotate {}() with -> conducto.{} to have its tree printed".format(name, type(result).__name__))
+                    _say(
+                        "help: annotate {}() with -> conducto.{} to have its tree printed".format(
+                            name, type(result).__name__
+                        )
+                    )
             return result
         if not isinstance(result, Node):
             raise NodeMethodError("Expected {} to return a Node, but instead it returned {!r}".format(name, result))
         settings = {"env": env, "cpu": cpu, "gpu": gpu, "mem": mem, "image": image}
         settings["requires_docker"] = requires_docker or None
         _set_on_root(result, settings)
-        _describe(result, method, options, _title(program, name, words if filename else sys.argv[1:], len(rest) == len(words)))
+        _describe(
+            result, method, options, _title(program, name, words if filename else sys.argv[1:], len(rest) == len(words))
+        )
     except (UserInputValidation, NodeMethodError) as error:
         _fail(str(error))
     # The function has returned: what is wrong now is in the tree, and where is part of the message.
@@ -217,7 +223,11 @@ def _set_on_root(root: Node, settings: Dict[str, Any]) -> None:
         if value is None:
             continue
         present = root._image if key == "image" else getattr(root, key)
-        if present and present != value and not (key == "image" and present == Image(value if isinstance(value, str) else None)):
+        if (
+            present
+            and present != value
+            and not (key == "image" and present == Image(value if isinstance(value, str) else None))
+        ):
             raise UserInputValidation("Trying to overwrite `{}`={} that is already set.".format(key, value))
         if not present:
             setattr(root, key, value)
@@ -225,7 +235,7 @@ def _set_on_root(root: Node, settings: Dict[str, Any]) -> None:
 
 def _describe(root: Node, method: Method, options: launch.Options, title: str) -> None:
     root.title = options.title or root.title or title
-    root.doc = options.doc or root.doc or options.default_doc or unindent((method.__doc__ or "")).strip() or None
+    root.doc = options.doc or root.doc or options.default_doc or unindent(method.__doc__ or "").strip() or None
 
 
 def _title(program: str, name: str, words: List[str], is_default: bool) -> str:

@@ -65,7 +65,7 @@ class _Data:
     def delete(
         cls, name: str, recursive: bool = False, *, id: Optional[str] = None, local: Optional[bool] = None
     ) -> None:
-        """Deletes what is stored under `name`; a whole folder with `recursive`. Raises FileNotFoundError if it is not there."""
+        """Deletes what is stored under `name`; a folder with `recursive`. Raises FileNotFoundError if it is not there."""
         path = cls._path(name, id, local)
         if recursive and os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
@@ -146,7 +146,9 @@ class _Data:
     def _cache(cls, name: str, checksum: str, id: Optional[str], local: Optional[bool]) -> str:
         for part in (name, checksum):
             if not part or "/" in part or part in (".", ".."):
-                raise ValueError("the name and the checksum of a cache may not be empty or hold a slash, got {!r}".format(part))
+                raise ValueError(
+                    "the name and the checksum of a cache may not be empty or hold a slash, got {!r}".format(part)
+                )
         return cls._path("conducto-cache/{}/{}.tar.gz".format(name, checksum), id, local)
 
     @classmethod

@@ -11,9 +11,22 @@ datetime.time(3, 4)
 import datetime
 import re
 
-_DAY_FORMATS = ("%Y%m%d", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%b %d, %Y", "%B %d, %Y")
+_DAY_FORMATS = (
+    "%Y%m%d",
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d %Y",
+    "%B %d %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+)
 _TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I %p", "%I%p", "%I:%M %p", "%I:%M%p", "%H")
-_CLOCK = re.compile(r"(.*?\d)(?:[T ]+)(\d{1,2}(?::[\d:.]+)?(?: ?[AaPp][Mm])?)(Z|[+-]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?)?", re.DOTALL)
+_CLOCK = re.compile(
+    r"(.*?\d)(?:[T ]+)(\d{1,2}(?::[\d:.]+)?(?: ?[AaPp][Mm])?)(Z|[+-]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?)?", re.DOTALL
+)
 
 
 def datetime_of(written: str) -> datetime.datetime:
@@ -26,7 +39,9 @@ def datetime_of(written: str) -> datetime.datetime:
     parts = _CLOCK.fullmatch(written)
     if parts is None:
         return datetime.datetime.combine(_day(written), datetime.time())
-    zone = datetime.time.fromisoformat("00:00" + parts.group(3).replace("Z", "+00:00")).tzinfo if parts.group(3) else None
+    zone = (
+        datetime.time.fromisoformat("00:00" + parts.group(3).replace("Z", "+00:00")).tzinfo if parts.group(3) else None
+    )
     return datetime.datetime.combine(_day(parts.group(1)), time_of(parts.group(2)), zone)
 
 

@@ -75,6 +75,6 @@ def _how() -> str:
         )
     return (
         "this package describes pipelines; your server starts them from a commit\n"
-        "help: name the program in conducto.cfg, such as command = \"python ci/pipeline.py\", and push; "
+        'help: name the program in conducto.cfg, such as command = "python ci/pipeline.py", and push; '
         "without --local, --cloud and --k8s the tree is printed"
     )

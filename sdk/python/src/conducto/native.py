@@ -118,7 +118,9 @@ def command(function: Function, positional: Sequence[Any], named: Mapping[str, A
     """Returns the command that calls a function in a container. Raises TypeError or ValueError if that cannot be."""
     name = _name(function)
     if inspect.isclass(function) or inspect.isbuiltin(function) or not hasattr(function, "__qualname__"):
-        raise refusal(ValueError, "{!r} is no function of a Python file".format(function), help="write a function around it")
+        raise refusal(
+            ValueError, "{!r} is no function of a Python file".format(function), help="write a function around it"
+        )
     known = {parameter.name: parameter for parameter in parameters(function)}
     file = _file(function)
     try:
@@ -145,7 +147,11 @@ def _unfit(function: Function, parameter: Parameter, value: Any, error: Exceptio
     return refusal(
         kind,
         "Argument {}={!r} for function {} is not compatible with expected type {}: {}".format(
-            parameter.name, value, _name(function), arguments.name_of(parameter.kind) if parameter.kind else "str", error
+            parameter.name,
+            value,
+            _name(function),
+            arguments.name_of(parameter.kind) if parameter.kind else "str",
+            error,
         ),
         help="change the argument, or the annotation of the parameter",
     )
@@ -161,12 +167,16 @@ def _file(function: Function) -> str:
     if name == "<lambda>" or "." in function.__qualname__:
         raise refusal(
             ValueError,
-            "{} is not at the top of its file: it cannot be called by name in a container".format(function.__qualname__),
+            "{} is not at the top of its file: it cannot be called by name in a container".format(
+                function.__qualname__
+            ),
             help="move it to the top level of the file, with def",
         )
     if name.startswith("_"):
         raise refusal(
-            ValueError, "{}: a function whose name begins with _ is private".format(name), help="give it a name without _"
+            ValueError,
+            "{}: a function whose name begins with _ is private".format(name),
+            help="give it a name without _",
         )
     source = getattr(inspect.unwrap(function), "__code__", None)
     if source is None or source.co_filename.startswith("<"):

@@ -77,4 +77,6 @@ def _split(lines: List[str]) -> Tuple[str, str]:
     while count < len(code) and code[count].startswith("#"):
         count += 1
     comments = "\n".join(code[:count])
-    return textwrap.dedent(source.uncommented(comments)) + ("\n" if comments else ""), "\n".join(code[count:]).strip("\n").rstrip()
+    return textwrap.dedent(source.uncommented(comments)) + ("\n" if comments else ""), "\n".join(code[count:]).strip(
+        "\n"
+    ).rstrip()

@@ -174,7 +174,9 @@ class Node(settings.Settings):
             raise refusal(ValueError, "Disallowed character in name, may not use '/': " + name)
         where = "Adding node {} violates the integrity of the pipeline: ".format(name)
         if name in self.children:
-            raise refusal(TreeError, where + "{} has a child of this name already".format(self), help="choose another name")
+            raise refusal(
+                TreeError, where + "{} has a child of this name already".format(self), help="choose another name"
+            )
         if node.parent is not None:
             raise refusal(TreeError, where + "it is {} already".format(node), help="make a node for each place")
         if node is self.root:
@@ -192,8 +194,7 @@ class Node(settings.Settings):
         if not reverse:
             yield self
         for child in list(self.children.values()):
-            for node in child.stream(reverse):
-                yield node
+            yield from child.stream(reverse)
         if reverse:
             yield self
 
@@ -227,7 +228,9 @@ class Node(settings.Settings):
     def image(self, image: Union[str, Image, None]) -> None:
         if not isinstance(image, (str, Image, type(None))):
             raise refusal(
-                ValueError, "Unknown type for Node.image: {!r}".format(image), help='give an Image, or a text like "debian:12"'
+                ValueError,
+                "Unknown type for Node.image: {!r}".format(image),
+                help='give an Image, or a text like "debian:12"',
             )
         self._image = Image(image) if isinstance(image, str) else image
         self._image_name = None
@@ -348,7 +351,9 @@ class Node(settings.Settings):
     def _on(self, event: str, callback: callbacks.base) -> None:
         if not isinstance(callback, callbacks.base):
             raise refusal(
-                TypeError, "{!r} is no callback".format(callback), help="take one of conducto.callback, such as retry(2)"
+                TypeError,
+                "{!r} is no callback".format(callback),
+                help="take one of conducto.callback, such as retry(2)",
             )
         self._callbacks.append((event, callback))
 

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from .settings import NodeSettings
 
-__all__ = ["ContainerReuseContext", "Exec", "Node", "Notebook", "Parallel", "Params", "SameContainer", "Serial", "TreeError"]
+__all__ = [
+    "ContainerReuseContext",
+    "Exec",
+    "Node",
+    "Notebook",
+    "Parallel",
+    "Params",
+    "SameContainer",
+    "Serial",
+    "TreeError",
+]
 
 
 def Params(**settings: Any) -> Dict[str, Any]:  # noqa: N802 -- reads like a class where it is used
@@ -71,7 +81,9 @@ class Exec(Node):
             if args:
                 raise refusal(
                     ValueError,
-                    "Only allowed arg is command. Got:\n  command={!r}\n  args={!r}\n  kwargs={!r}".format(command, args, kwargs),
+                    "Only allowed arg is command. Got:\n  command={!r}\n  args={!r}\n  kwargs={!r}".format(
+                        command, args, kwargs
+                    ),
                     help="only a function takes arguments: write them into the command",
                 )
             settings.update(kwargs)
@@ -102,7 +114,9 @@ class Exec(Node):
 
     def append_child(self, name: str, node: Node) -> None:
         """Raises TreeError: a leaf has no children."""
-        raise refusal(TreeError, "{} is an Exec: it cannot have children".format(self), help="put it below a Serial or Parallel")
+        raise refusal(
+            TreeError, "{} is an Exec: it cannot have children".format(self), help="put it below a Serial or Parallel"
+        )
 
     def delete_child(self, name: str) -> None:
         """Raises TreeError: a leaf has no children."""
@@ -142,7 +156,8 @@ class Parallel(Node):
 class Notebook(Exec):
     """A leaf that runs a Jupyter notebook; keywords are its parameters.
 
-    `path` is relative to the file that calls, or to the working directory if it is only there. Raises TypeError for a parameter that is not a text, number or bool.
+    `path` is relative to the file that calls, or to the working directory if it is only there. Raises TypeError for
+    a parameter that is not a text, number or bool.
     """
 
     _is_notebook = True

@@ -93,7 +93,7 @@ class Settings:
     def __init__(self) -> None:
         self._set: Dict[str, Any] = {}
         self._env: Dict[str, str] = {}
-        self._image: Optional["Image"] = None
+        self._image: Optional[Image] = None
         self._image_name: Optional[str] = None
 
     def set(self, **values: Any) -> None:
@@ -225,7 +225,9 @@ class Settings:
             if isinstance(most, bool) or not isinstance(most, int) or most < 1:
                 raise refusal(
                     ValueError,
-                    "Cannot specify no concurrent nodes: max_concurrent must be a whole number, 1 or more, got {!r}".format(most),
+                    "Cannot specify no concurrent nodes: max_concurrent must be a whole number, 1 or more, got {!r}".format(
+                        most
+                    ),
                     help="leave it out for no limit",
                 )
         self._set["max_concurrent"] = most
@@ -241,7 +243,7 @@ class Settings:
         if context not in (None, ContainerReuseContext.NEW, ContainerReuseContext.GLOBAL):
             raise refusal(
                 ValueError,
-                "container_reuse_context must be \"new\" or \"global\", got {!r}".format(context),
+                'container_reuse_context must be "new" or "global", got {!r}'.format(context),
                 help="take conducto.ContainerReuseContext.NEW or .GLOBAL",
             )
         self._set["container_reuse_context"] = context
@@ -294,10 +296,14 @@ class Settings:
         if isinstance(tags, str):
             return [tags]
         if not isinstance(tags, (list, tuple, set, frozenset)):
-            raise refusal(TypeError, "Cannot convert {!r} to list of strings.".format(tags), help='write tags=["nightly"]')
+            raise refusal(
+                TypeError, "Cannot convert {!r} to list of strings.".format(tags), help='write tags=["nightly"]'
+            )
         for tag in tags:
             if not isinstance(tag, str):
-                raise refusal(TypeError, "Expected list of strings, but got {!r}".format(tag), help='write tags=["nightly"]')
+                raise refusal(
+                    TypeError, "Expected list of strings, but got {!r}".format(tag), help='write tags=["nightly"]'
+                )
         return sorted(tags) if isinstance(tags, (set, frozenset)) else list(tags)
 
     @staticmethod
@@ -344,15 +350,25 @@ def _flag(key: str, value: Any) -> Optional[bool]:
         return None
     if value in (0, 1):
         return bool(value)
-    raise refusal(TypeError, "{} must be True or False, got {!r}".format(key, value), help="for a text, write {}=text == \"…\"".format(key))
+    raise refusal(
+        TypeError,
+        "{} must be True or False, got {!r}".format(key, value),
+        help='for a text, write {}=text == "…"'.format(key),
+    )
 
 
 def _amount(key: str, unit: str, value: Any) -> Optional[float]:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise refusal(TypeError, "{} must be a number of {}, got {!r}".format(key, unit, value), help="write {}=2".format(key))
+        raise refusal(
+            TypeError, "{} must be a number of {}, got {!r}".format(key, unit, value), help="write {}=2".format(key)
+        )
     if not 0 < value < float("inf"):
-        raise refusal(ValueError, "{} must be above 0 ({}), got {!r}".format(key, unit, value), help="leave it out for the default")
+        raise refusal(
+            ValueError,
+            "{} must be above 0 ({}), got {!r}".format(key, unit, value),
+            help="leave it out for the default",
+        )
     amount: float = value
     return amount

@@ -47,7 +47,7 @@ def url(url: str, token: Optional[str] = None) -> str:
 
 
 def clone_url(url: str, token: Optional[str] = None) -> str:
-    """Returns an address to clone from, with the secrets `GITHUB_USER` and `GITHUB_TOKEN` (or `BITBUCKET_…`) if they are set.
+    """Returns an address to clone from, with the secrets `GITHUB_USER` and `GITHUB_TOKEN` (`BITBUCKET_…`) if there are.
 
     >>> clone_url("git@github.com:a/b.git", token="t")
     'https://x-access-token:t@github.com/a/b.git'
@@ -70,7 +70,9 @@ def add_status_callback(node: Node, url: str, sha: str, *, inherited: bool = Fal
     node.on_state_change(github_status(url, sha, inherited=inherited, user_display=user_display))
 
 
-def get_last_shared_commit(base_branch: str, current_branch: Optional[str] = None, git_dir: Optional[str] = None) -> str:
+def get_last_shared_commit(
+    base_branch: str, current_branch: Optional[str] = None, git_dir: Optional[str] = None
+) -> str:
     """Returns the last commit that two branches have in common."""
     return _git(git_dir, "merge-base", base_branch, current_branch or "HEAD")
 
@@ -113,4 +115,4 @@ def get_log_diff(
 
 def _git(git_dir: Optional[str], *words: str) -> str:
     command = ["git"] + (["-C", git_dir] if git_dir else []) + list(words)
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
