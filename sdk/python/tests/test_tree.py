@@ -116,6 +116,8 @@ class Settings(unittest.TestCase):
         self.assertEqual((node.skip, node.cpu, node.stop_on_error, node.tags), (False, 2, False, ["a"]))
         with self.assertRaises(TypeError):
             node.set(colour="red")
+        with self.assertRaises(TypeError):
+            co.Parallel().set(stop_on_error=False)
 
     def test_settings_of_params_and_of_keywords_are_merged(self):
         node = co.Exec("x", params=co.Params(mem=3), cpu=2)

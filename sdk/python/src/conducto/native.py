@@ -106,12 +106,19 @@ def annotations(function: Function) -> Dict[str, Any]:
             # Python 3.8 does not know `list[int]`, which may stand there as a text.
             hints = typing.get_type_hints(inner, localns=_GENERICS)
         except (NameError, TypeError, AttributeError, SyntaxError):
-            hints = dict(getattr(function, "__annotations__", {}))
+            hints = _as_written(inner)
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name)
         if hint is not None and parameter.default is None and not isinstance(hint, str):
             hints[parameter.name] = Optional[hint]
     return hints
+
+
+def _as_written(function: Function) -> Dict[str, Any]:
+    try:
+        return dict(getattr(function, "__annotations__", {}))
+    except NameError:  # from Python 3.14 on they are evaluated here, and one of them cannot be
+        return {}
 
 
 def command(function: Function, positional: Sequence[Any], named: Mapping[str, Any]) -> str:

@@ -106,7 +106,7 @@ class Settings:
         (2, 4)
         """
         for key, value in values.items():
-            if key not in _SETTABLE:
+            if key not in _SETTABLE or not hasattr(self, key):
                 raise refusal(TypeError, "set() got an unexpected keyword argument {!r}".format(key))
             if value is not None:
                 setattr(self, key, value)
