@@ -51,14 +51,14 @@ def to_object(root: Node, *, final: bool = False) -> Dict[str, Any]:
     for node, _ in reversed(order):
         _hoist(described[node], [described[child] for child in node.children.values()])
 
-    ids = {node: number for node, number in order}
+    ids = {node: node_id(number) for node, number in order}
     nodes, edges = [], []
-    for node, number in order:
+    for node, _ in order:
         entry = {key: value for key, value in described[node].items() if value is not None}
-        entry["id"] = node_id(number)
+        entry["id"] = ids[node]
         nodes.append(entry)
         for name, child in node.children.items():
-            edges.append([entry["id"], node_id(ids[child]), name])
+            edges.append([entry["id"], ids[child], name])
     images = {}
     for image, name in names.values():
         images[name] = dict(image.finalized() if final else image.to_dict(), name=name)
