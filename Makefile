@@ -6,7 +6,7 @@ KEEP    ?=
 export KEEP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench release audit update clean
+.PHONY: help demo test soak lint bench release sdk audit update clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,9 @@ bench: ## measure, print, and write target/bench.json
 release: ## the static binary, $(BINARY)
 	cargo build --locked --release
 	@.ci/static.sh $(BINARY)
+
+sdk: ## wheel and source archive of the Python SDK, in target/sdk/dist
+	@.ci/sdk.sh dist
 
 audit: ## checks that need tools which may not be installed
 	@.ci/audit.sh

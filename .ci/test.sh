@@ -22,4 +22,7 @@ step "the binary needs nothing from its surroundings"
 cargo build --locked
 .ci/static.sh target/x86_64-unknown-linux-gnu/debug/conducto
 
+step "the Python SDK, in every Python of this machine"
+.ci/sdk.sh
+
 step "all tests passed"
