@@ -4,7 +4,9 @@
 //! would stand in a file, or in the old product's serialization (`compat.md` §1).
 
 mod blob;
+mod image;
 mod node;
+mod place;
 mod read;
 mod serialization;
 mod tree;
