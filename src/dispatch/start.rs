@@ -141,6 +141,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         grace_ms: GRACE_MS,
         keep: pipeline.group_container(node).is_some(),
         isolation: isolation(&shared.options, pipeline, node),
+        shell: tree.shell(node).map(str::to_owned),
     })
 }
 

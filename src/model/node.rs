@@ -65,6 +65,9 @@ pub struct Settings {
     /// says. Inherited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// Shell for its command, an absolute path in the image; empty where the worker finds one, as where nobody says. Inherited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
     /// Environment. Inherited name by name, the nearest wins.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

@@ -177,6 +177,12 @@ impl Definition {
         self.lineage(index).find_map(|at| self.node(at).settings.folder.as_deref()).unwrap_or_default()
     }
 
+    /// Returns the shell that runs a node's command, where anybody names one.
+    pub fn shell(&self, index: NodeIndex) -> Option<&str> {
+        let named = self.lineage(index).find_map(|at| self.node(at).settings.shell.as_deref());
+        named.filter(|shell| !shell.is_empty())
+    }
+
     /// Returns a node's environment, merged name by name, the nearest ancestor winning.
     pub fn environment(&self, index: NodeIndex) -> BTreeMap<String, String> {
         let mut merged = BTreeMap::new();

@@ -20,6 +20,7 @@ mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;
+mod programs;
 mod queues;
 mod retention;
 mod semantics;

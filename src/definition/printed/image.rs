@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) reference: Option<String>,
     /// The folder of the commit that is their working copy; empty for the whole.
     pub(super) folder: String,
+    /// The shell of its nodes; empty where the worker finds one.
+    pub(super) shell: String,
     pub(super) paths: PathMap,
 }
 
@@ -54,7 +56,12 @@ const OWN: &str = "conducto";
 impl Default for Found {
     /// Where no image is named: the commit, as everywhere.
     fn default() -> Self {
-        Self { reference: None, folder: String::new(), paths: PathMap(vec![(root(), WORK.to_owned())]) }
+        Self {
+            reference: None,
+            folder: String::new(),
+            shell: String::new(),
+            paths: PathMap(vec![(root(), WORK.to_owned())]),
+        }
     }
 }
 
@@ -68,8 +75,9 @@ impl Image {
         if let Some(key) = self.must_be_made() {
             return Err(format!("is to be made (`{key}`), which this release cannot do yet; name a ready image"));
         }
-        if let Some(shell) = self.shell.as_deref().filter(|shell| *shell != "__auto__") {
-            return Err(format!("asks for the shell `{shell}`; this release finds the shell itself"));
+        let shell = self.shell.as_deref().filter(|shell| *shell != "__auto__").unwrap_or_default();
+        if !shell.is_empty() && (!shell.starts_with('/') || shell.contains(char::is_whitespace)) {
+            return Err(format!("asks for the shell `{shell}`, which is not the absolute path of one"));
         }
         if self.docker_auto_workdir == Some(false) {
             return Err(
@@ -96,7 +104,7 @@ impl Image {
             paths.push((path, inside));
         }
         paths.push((copied.unwrap_or_else(root), WORK.to_owned()));
-        Ok(Found { reference: self.image.clone(), folder, paths: PathMap(paths) })
+        Ok(Found { reference: self.image.clone(), folder, shell: shell.to_owned(), paths: PathMap(paths) })
     }
 
     /// Returns the key because of which it would have to be made, if there is one.

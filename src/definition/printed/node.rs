@@ -56,6 +56,7 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
     Ok(Settings {
         image: image.and_then(|image| image.reference.clone()),
         folder: image.map(|image| image.folder.clone()),
+        shell: image.map(|image| image.shell.clone()),
         env: environment(&node.others)?,
         // The client passes a zero on, which has always meant nothing.
         max_time: max_time.filter(|time| !time.is_zero()),

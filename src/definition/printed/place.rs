@@ -110,11 +110,16 @@ impl Path {
 }
 
 fn names(parts: &[Part]) -> Vec<&str> {
-    let name = |part| match part {
-        &Part::Name(ref name) => Some(name.as_str()),
-        Part::Mark(_) => None,
-    };
-    parts.iter().filter_map(name).collect()
+    parts.iter().filter_map(Part::name).collect()
+}
+
+impl Part {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Mark(_) => None,
+        }
+    }
 }
 
 fn is_git(part: &Part) -> bool {
