@@ -8,6 +8,7 @@
 
 mod actions;
 mod backup;
+mod commands;
 mod crash;
 mod deliveries;
 mod deploy;
