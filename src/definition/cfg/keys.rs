@@ -1,6 +1,9 @@
 //! The words of conducto.cfg: events and keys. Knows no file.
 
-use super::super::key::{Key, Kind};
+use super::{
+    super::key::{Key, Kind},
+    parameters::PARAM_KEYS,
+};
 
 /// Keys of an event section.
 pub(crate) const KEYS: &[Key] = &[
@@ -17,13 +20,25 @@ pub(crate) const KEYS: &[Key] = &[
         "[\"src/**\", \"!src/**/*.md\"]",
         "Launches only if a changed file matches; the last matching pattern decides, `!` excludes.",
     ),
+    Key::now(
+        "schedule",
+        Kind::Text,
+        "\"30 2 * * *\"",
+        "When it launches: minute, hour, day, month, weekday. Required of `cron`.",
+    ),
+    Key::now("timezone", Kind::Text, "\"Europe/Berlin\"", "Whose clock the schedule goes by. UTC if absent."),
+    Key::now(
+        "params",
+        Kind::Tables(PARAM_KEYS),
+        "{ target = { type = \"choice\", options = [\"staging\", \"production\"], default = \"staging\" } }",
+        "What can be given with a request, each by its name.",
+    ),
     Key::now("slack_channel", Kind::Text, "\"#builds\"", "Slack channel that is told how the pipeline goes."),
     Key::later(
         "command",
         Kind::Text,
         "until then write the tree into a definition file and name it with `pipeline = \"…\"`",
     ),
-    Key::later("schedule", Kind::Text, "until then trigger the pipeline by a push"),
     Key::later("duplicate", Kind::Text, "until then every matching event launches its own pipeline; leave the key out"),
     Key::later("email", Kind::Text, "until then use `slack_channel`"),
     Key::later("env", Kind::TextTable, "until then set `env` at the top of the definition file"),

@@ -2,6 +2,8 @@
 
 mod dialect;
 mod keys;
+mod own;
+mod parameters;
 mod paths;
 mod read;
 mod section;

@@ -15,6 +15,7 @@ use super::{
     },
     dialect,
     keys::{KEYS, event_elsewhere},
+    own,
     section::{Cfg, Event, Section},
     value,
 };
@@ -105,7 +106,8 @@ fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Sec
 
 /// Says whether an entry of an event is a labelled section. Names of keys that take tables, now or later, are keys.
 fn is_child(entry: &Entry) -> bool {
-    let is_table_key = KEYS.iter().any(|key| key.name == entry.key && matches!(key.kind, Kind::TextTable));
+    let is_table_key =
+        KEYS.iter().any(|key| key.name == entry.key && matches!(key.kind, Kind::TextTable | Kind::Tables(_)));
     entry.table().is_some() && !is_table_key
 }
 
@@ -137,11 +139,12 @@ fn read_section(
     let name = label.map_or(event.name().to_owned(), |label| format!("{}.{label}", event.name()));
     let mut pipeline = None;
     let (mut filter, mut paths, mut slack_channel) = (None, None, None);
+    let own = own::read(event, &name, header, entries, report);
     for entry in entries {
         let value = &entry.value;
         match value::known_key(entry, &name, report) {
             Some("pipeline") => pipeline = value::file(value, report).map(|path| (path, report.span(&value.range))),
-            Some("filter") => filter = value::filter(value, &event.substitutions(), report),
+            Some("filter") => filter = value::filter(value, &own.substitutions(event), report),
             Some("paths") => paths = value::paths(value, report),
             Some("slack_channel") => slack_channel = value::channel(value, report),
             _ => {}
@@ -155,5 +158,6 @@ fn read_section(
     }
     let (pipeline, pipeline_span) = pipeline?;
     let label = label.map(str::to_owned);
-    Some(Section { event, label, filter, paths, pipeline, pipeline_span, slack_channel })
+    let own::Own { schedule, params } = own;
+    Some(Section { event, label, filter, paths, schedule, params, pipeline, pipeline_span, slack_channel })
 }

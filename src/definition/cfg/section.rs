@@ -4,6 +4,8 @@ use super::{
     super::{
         codes,
         filter::Filter,
+        params::Params,
+        schedule::Schedule,
         template::{ALWAYS, Name},
     },
     paths::Paths,
@@ -55,6 +57,10 @@ pub struct Section {
     pub filter: Option<Filter>,
     /// Condition on the changed files.
     pub paths: Option<Paths>,
+    /// When it launches; sections for times have one, and no others.
+    pub schedule: Option<Schedule>,
+    /// What can be given with a request for it.
+    pub params: Params,
     /// Path of the definition file in the repository.
     pub pipeline: String,
     /// Where that path is written.
