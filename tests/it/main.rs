@@ -9,9 +9,11 @@
 mod actions;
 mod backup;
 mod crash;
+mod cron;
 mod deliveries;
 mod deploy;
 mod engine;
+mod events;
 mod feedback;
 mod house;
 mod kills;
