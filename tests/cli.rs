@@ -39,6 +39,7 @@ impl Run {
 #[case::serve(&["serve"])]
 #[case::demo(&["demo"])]
 #[case::check(&["check"])]
+#[case::launch(&["launch"])]
 #[case::list(&["list"])]
 #[case::show(&["show"])]
 #[case::logs(&["logs"])]

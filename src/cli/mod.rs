@@ -12,6 +12,7 @@ mod edit;
 mod failure;
 mod health;
 mod kill;
+mod launch;
 mod list;
 mod logs;
 mod place;

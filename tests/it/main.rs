@@ -17,6 +17,7 @@ mod events;
 mod feedback;
 mod house;
 mod kills;
+mod launch;
 mod looking;
 mod mistakes;
 mod octokit;
