@@ -9,6 +9,7 @@ mod client;
 mod deliveries;
 mod demo;
 mod edit;
+mod event;
 mod failure;
 mod health;
 mod kill;
