@@ -83,6 +83,10 @@ fn schedule<'e>(
         None => UTC.to_owned(),
     };
     let expression = text(&entry.value)?;
+    // To find out that a time never comes takes a while; nobody reads so many mistakes.
+    if report.is_full() {
+        return None;
+    }
     match Schedule::parse(&expression, &zone) {
         Ok(schedule) => Some(schedule),
         Err(BadSchedule { is_timezone, message, help }) => {
