@@ -51,6 +51,7 @@ async fn a_server_that_was_down_for_many_times_fires_once_and_not_again_at_its_n
     let id = &delivery.pipelines[0];
     let ended = house.ended(id).await;
     assert_eq!((ended.summary.section.as_str(), ended.summary.state.word()), ("cron.yearly", "done"));
+    assert_eq!((ended.summary.sender.as_str(), ended.summary.sha.as_str()), ("cron", tip.as_str()));
     assert_eq!(house.log(id, "/only", "stream=stdout").await.trim(), format!("branch=main sha={tip}"));
 
     assert!(house.stop().success());

@@ -54,6 +54,12 @@ async fn what_is_created_runs_at_its_tip_and_a_tag_only_once() {
     let twin = deliver(&house, "push", pushed).await;
     assert_eq!(twin.verdict, Some(format!("the same event as delivery {}", tag.guid)));
 
+    for event in ["conducto-cron", "conducto-manual"] {
+        let forged = deliver(&house, event, json!({"section": "create-tag", "branch": "main"})).await;
+        let words = format!("event `{event}` starts nothing");
+        assert_eq!(forged.verdict, Some(words), "what only the server itself delivers does not come from outside");
+    }
+
     let gone = deliver(&house, "create", json!({"ref": "brief", "ref_type": "branch"})).await;
     assert_eq!(gone.state, "ignored");
     let words = "new branch brief: there is no branch `brief` in the repository (any more)";

@@ -49,7 +49,7 @@ impl Own {
     fn parsed(self, guid: &str) -> Parsed {
         let Self { host, repository, section, branch, what } = self;
         let (kind, sha, sender) = match what {
-            What::Cron { due } => (TriggerKind::Cron { branch, section, due }, String::new(), String::new()),
+            What::Cron { due } => (TriggerKind::Cron { branch, section, due }, String::new(), "cron".to_owned()),
             What::Manual { sha, parameters, by } => {
                 (TriggerKind::Manual { branch, section, parameters, request: guid.to_owned() }, sha, by)
             }
