@@ -39,6 +39,7 @@ impl Run {
 #[case::serve(&["serve"])]
 #[case::demo(&["demo"])]
 #[case::check(&["check"])]
+#[case::launch(&["launch"])]
 #[case::list(&["list"])]
 #[case::show(&["show"])]
 #[case::logs(&["logs"])]
@@ -92,6 +93,56 @@ fn a_conducto_cfg_is_checked_with_the_files_it_names() {
     std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexec = \"true\"\n").unwrap();
     std::fs::write(repository.join("conducto.cfg"), "[push]\npipeline = \"ci/main.toml\"\n").unwrap();
     insta::assert_snapshot!(conducto(home.path(), &["check", "repository/conducto.cfg"], &[]).shown());
+}
+
+const EVENTS: &str = r#"
+[push]
+filter = "{branch} == main"
+pipeline = "ci.toml"
+
+[push.docs]
+paths = ["docs/**"]
+pipeline = "ci.toml"
+
+[pr]
+filter = "{base} == main && {user} != *bot"
+pipeline = "ci.toml"
+
+[create-tag]
+filter = "{tag} == v*"
+pipeline = "ci.toml"
+
+[cron.nightly]
+schedule = "30 2 * * *"
+timezone = "Europe/Berlin"
+pipeline = "ci.toml"
+
+[manual.deploy]
+filter = "{target} != production || {branch} == main"
+pipeline = "ci.toml"
+params = { target = { type = "choice", options = ["staging", "production"] } }
+"#;
+
+#[rstest]
+#[case::push(&["push", "--branch", "topic", "--changed", "src/a.rs"])]
+#[case::push_to_main(&["push", "--branch", "main"])]
+#[case::pull_request(&["pr", "--branch", "topic", "--base", "main", "--pr", "7", "--user", "ada"])]
+#[case::tag(&["create-tag", "--tag", "v1"])]
+#[case::clock_is_put_forward(&["cron", "--after", "2026-03-27T12:00:00Z"])]
+#[case::clock_is_put_back(&["cron", "--after", "2026-10-24T12:00:00Z"])]
+#[case::manual(&["manual", "--branch", "topic", "--param", "target=production"])]
+#[case::wrong_parameter(&["manual", "--param", "target=prod"])]
+#[case::no_branch(&["push"])]
+#[case::no_event(&["psh"])]
+fn an_imagined_event_says_what_it_would_launch(#[case] arguments: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("conducto.cfg"), EVENTS).unwrap();
+    std::fs::write(home.path().join("ci.toml"), "[\"/\"]\nexec = \"true\"\n").unwrap();
+    let run = conducto(home.path(), &[&["check", "--event"], arguments].concat(), &[]);
+    insta::assert_snapshot!(
+        format!("event_{}", arguments.join("_").replace(['-', '/', '=', '.', ':'], "_")),
+        run.shown()
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, cancel, check, deliveries, demo, edit, health, kill, list, logs, prune, rerun, reset, restore, serve, show,
-    skip, sleep, start, unskip, wake,
+    backup, cancel, check, deliveries, demo, edit, health, kill, launch, list, logs, prune, rerun, reset, restore,
+    serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -37,6 +37,8 @@ pub(crate) enum Verb {
     Demo(demo::Demo),
     /// Check a conducto.cfg, and the files it names, or a definition file
     Check(check::Check),
+    /// Launch a section of a repository by hand
+    Launch(launch::Launch),
     /// List pipelines, newest first
     List(list::List),
     /// Draw a pipeline's tree, and the end of the log of what failed

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
+    event::{self, Imagined},
     failure::{Failure, Outcome, USAGE},
     printer::Printer,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Check {
     /// Print the mistakes as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    imagined: Imagined,
 }
 
 pub(crate) fn run(check: Check, printer: &mut Printer) -> Outcome {
@@ -37,6 +40,12 @@ pub(crate) fn run(check: Check, printer: &mut Printer) -> Outcome {
         printer.line(&format!("{shown} is in order"))?;
     } else {
         printer.line(definition::text(&diagnostics, printer.is_coloured()).trim_end())?;
+    }
+    if errors == 0
+        && let Some(cfg) = definition::read_cfg(&shown, &bytes).0
+        && let Some(outcome) = event::run(&check.imagined, &cfg, printer)
+    {
+        return outcome;
     }
     match errors {
         0 => Ok(()),

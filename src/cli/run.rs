@@ -9,7 +9,7 @@ use super::{
     args::{Arguments, Verb},
     backup, cancel, check, deliveries, demo, edit,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
-    health, kill, list, logs, place,
+    health, kill, launch, list, logs, place,
     printer::Printer,
     prune, rerun, reset, restore, script, serve, show, skip, sleep, start, unskip, wake,
 };
@@ -70,6 +70,7 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Demo(verb) => demo::run(verb, printer).await,
         Verb::Check(verb) => check::run(verb, printer),
         Verb::Worker(_) => Ok(()),
+        Verb::Launch(verb) => launch::run(verb, printer).await,
         Verb::List(verb) => list::run(verb, printer).await,
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,

@@ -11,12 +11,15 @@ macro_rules! codes {
 
 codes! {
     CFG_BAD_LABEL = "cfg::bad-label",
+    CFG_BAD_PARAMETER = "cfg::bad-parameter",
+    CFG_BAD_SCHEDULE = "cfg::bad-schedule",
     CFG_BAD_TEMPLATE = "cfg::bad-template",
     CFG_BAD_VALUE = "cfg::bad-value",
     CFG_CONFLICT = "cfg::conflict",
     CFG_DUPLICATE = "cfg::duplicate",
     CFG_EMPTY = "cfg::empty",
     CFG_MISSING_FILE = "cfg::missing-file",
+    CFG_MISPLACED_KEY = "cfg::misplaced-key",
     CFG_MISSING_KEY = "cfg::missing-key",
     CFG_NOT_TEXT = "cfg::not-text",
     CFG_NOT_YET = "cfg::not-yet",

@@ -29,6 +29,10 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts, or one text that is taken apart as a shell would.
     Arguments,
+    /// A text, a number, a day, or `true` or `false`.
+    Scalar,
+    /// A table of tables with these keys.
+    Tables(&'static [Key]),
     /// A value in short, or a table with these keys.
     Short(&'static Self, &'static [Key]),
 }
@@ -90,6 +94,8 @@ impl Kind {
                 quoted.join(" or ")
             }
             Self::Arguments => "a list of texts, or one text".to_owned(),
+            Self::Scalar => "a text, a number, or true or false".to_owned(),
+            Self::Tables(_) => "a table of tables".to_owned(),
             Self::Short(kind, _) => format!("{}, or a table", kind.words()),
         }
     }
@@ -118,7 +124,8 @@ impl Kind {
                 | (Self::Texts | Self::Arguments | Self::Bounds, Value::List(_))
                 | (Self::Arguments, Value::Text(_))
                 | (Self::Whole(_), Value::Integer(_))
-                | (Self::TextTable, Value::Table(_))
+                | (Self::TextTable | Self::Tables(_), Value::Table(_))
+                | (Self::Scalar, Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Date)
                 | (Self::Flag, Value::Flag(_))
                 | (Self::Number | Self::Duration, Value::Integer(_) | Value::Float(_))
         )

@@ -99,6 +99,12 @@ fn values(kind: Kind) -> Value {
         Kind::Duration => json!({ "type": ["string", "number"] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Arguments => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
+        Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Tables(keys) => {
+            let table =
+                json!({ "type": "object", "properties": properties(keys, |_| true), "additionalProperties": false });
+            json!({ "type": "object", "additionalProperties": table })
+        }
         Kind::Short(short, keys) => {
             let table =
                 json!({ "type": "object", "properties": properties(keys, |_| true), "additionalProperties": false });

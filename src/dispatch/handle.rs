@@ -8,12 +8,13 @@ use tokio_util::{bytes::Bytes, sync::CancellationToken};
 
 use super::{
     action::{Action, Receipt, Request},
-    answer, disk,
+    answer, cron, disk,
     error::Error,
     follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
-    live,
+    live, manual,
+    manual::{LaunchRequest, NoLaunch},
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention,
     shared::Shared,
@@ -82,6 +83,7 @@ impl Dispatch {
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
         tasks.spawn(reports::run(Arc::clone(&shared), reported));
         tasks.spawn(outbox::run(Arc::clone(&shared)));
+        tasks.spawn(cron::run(Arc::clone(&shared)));
         tasks.spawn(retention::run(Arc::clone(&shared)));
         tasks.spawn(disk::watch(Arc::clone(&shared)));
         tasks.spawn(recovery::run(Arc::clone(&shared), backlog));
@@ -111,6 +113,20 @@ impl Dispatch {
             self.shared.door.has_stored();
         }
         Ok(if is_new { Received::Stored } else { Received::Duplicate })
+    }
+
+    /// Launches a section that somebody asks for. Returns the delivery that came of it: with its verdict, or without where that
+    /// takes longer than a few seconds. The same key from the same actor for the same repository asks once.
+    ///
+    /// # Errors
+    /// [`NoLaunch`], by what the caller can do; then nothing was stored.
+    pub async fn launch(
+        &self,
+        request: LaunchRequest,
+        actor: &Actor,
+        key: Option<String>,
+    ) -> Result<DeliveryView, NoLaunch> {
+        manual::launch(&self.shared, request, actor, key).await
     }
 
     /// Lists deliveries, newest first.
@@ -309,7 +325,7 @@ impl Dispatch {
     }
 }
 
-fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {
+pub(super) fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {
     let inbox::Delivery {
         seq,
         guid,

@@ -52,6 +52,7 @@ pub(super) struct Shared {
     roster: Mutex<HashMap<WorkerId, Enrolled>>,
     pub(super) door: Door,
     pub(super) outbox_changed: Notify,
+    pub(super) schedules_changed: Notify,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -81,6 +82,7 @@ impl Shared {
             roster: Mutex::default(),
             door: Door::default(),
             outbox_changed: Notify::new(),
+            schedules_changed: Notify::new(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

@@ -162,6 +162,11 @@ fn path_map(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence)
     json!({ path.to_string(): work.to_string_lossy() }).to_string()
 }
 
+/// Returns the variable in which a node finds a parameter of the request.
+fn param_variable(name: &str) -> String {
+    format!("CONDUCTO_PARAM_{}", name.to_uppercase())
+}
+
 fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence) -> BTreeMap<String, String> {
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
@@ -186,5 +191,6 @@ fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence
         ("CONDUCTO_DATA_PIPELINE", folder("/conducto/data/pipeline", layout.pipeline_data(&launch.pipeline))),
         ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data_for(&launch.pipeline, launch.trust))),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let parameters = trigger.parameters().iter().map(|(name, value)| (param_variable(name), value.clone()));
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(parameters).collect()
 }

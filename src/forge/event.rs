@@ -1,10 +1,12 @@
 //! From a verified payload to a trigger, or to words that say why it starts nothing. Knows no signature, store or git.
 
+mod others;
+
 use serde::de::IgnoredAny;
 use tokio_util::bytes::Bytes;
 
 use super::{
-    payload::{End, Payload, PullRequest},
+    payload::{self, End, Payload, PullRequest},
     signature::Verified,
 };
 use crate::model::{Repository, Trigger, TriggerKind};
@@ -32,6 +34,7 @@ pub struct Source {
     /// Address for git, as the forge gives it; nothing when the payload has none.
     pub clone_url: Option<String>,
     /// Full name of a reference in that repository that leads to the commit, for servers that give out no single commits.
+    /// Where the payload names no commit, and the trigger therefore none either, the commit is the tip of it.
     pub reference: String,
 }
 
@@ -59,6 +62,12 @@ pub enum Malformed {
 }
 
 type Reason = String;
+
+/// What a reference is, with its short name.
+enum Named {
+    Branch(String),
+    Tag(String),
+}
 
 /// Refuses at once what cannot be an object. To read all of a body takes as long as everything else that is done before a
 /// delivery is answered, and is left to [`parse`].
@@ -88,6 +97,11 @@ pub fn parse(host: &str, event: &str, body: &Verified<Bytes>) -> Result<(Envelop
         "ping" => return Ok((envelope, Parsed::Ping { hook_id: payload.hook_id })),
         "push" => push(host, payload),
         "pull_request" => pull_request(host, payload),
+        "create" => others::create(host, payload),
+        "delete" => others::delete(host, payload),
+        "merge_group" => others::merge_group(host, payload),
+        "release" => others::release(host, payload),
+        "issue_comment" => others::comment(host, payload),
         other => Err(format!("event `{other}` starts nothing")),
     };
     let parsed = match outcome {
@@ -115,29 +129,29 @@ fn read(body: &Verified<Bytes>) -> Result<Result<Payload, Reason>, Malformed> {
 }
 
 fn push(host: &str, payload: Payload) -> Result<(Trigger, Source), Reason> {
-    let reference = payload.reference.ok_or_else(|| missing("ref"))?;
+    let reference = payload.reference.clone().ok_or_else(|| missing("ref"))?;
     let (branch, tag) = (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/"));
-    let what = match (branch, tag) {
-        (Some(name), _) => format!("branch `{name}`"),
-        (_, Some(name)) => format!("tag `{name}`"),
+    let named = match (branch, tag) {
+        (Some(name), _) => Named::Branch(name.to_owned()),
+        (_, Some(name)) => Named::Tag(name.to_owned()),
         _ => return Err(format!("`{reference}` is neither a branch nor a tag")),
     };
-    let after = payload.after.unwrap_or_default();
-    if payload.deleted == Some(true) || is_zero(&after) {
-        return Err(format!("{what} was deleted"));
+    if payload.deleted == Some(true) || payload.after.as_deref().is_some_and(is_zero) {
+        return others::deleted(host, named, payload);
     }
+    let after = payload.after.unwrap_or_default();
     let head = payload.head_commit.unwrap_or_default();
-    let kind = match (branch, tag) {
-        (_, Some(tag)) => TriggerKind::Tag { tag: tag.to_owned() },
-        _ => TriggerKind::Push {
-            branch: branch.unwrap_or_default().to_owned(),
-            before: payload.before.filter(|before| !is_zero(before) && is_commit(before)),
-        },
-    };
     // `after` of an annotated tag is the tag object, not a commit.
     let (field, sha) = match head.id {
         Some(id) if tag.is_some() => ("head_commit.id", id),
         _ => ("after", after),
+    };
+    let kind = match named {
+        Named::Tag(tag) => TriggerKind::Tag { tag },
+        Named::Branch(branch) => {
+            let before = payload.before.filter(|before| !is_zero(before) && is_commit(before));
+            TriggerKind::Push { branch, before }
+        }
     };
     let (repository, clone_url) = repository(payload.repository)?;
     let sender = payload.sender.and_then(|sender| sender.login).or(payload.pusher.and_then(|pusher| pusher.name));
@@ -188,7 +202,7 @@ fn is_fork(head: &End, base: &End, repository: u64) -> bool {
     head.repo.as_ref().and_then(|repo| repo.id) != Some(own)
 }
 
-fn repository(found: Option<super::payload::Repository>) -> Result<(Repository, Option<String>), Reason> {
+fn repository(found: Option<payload::Repository>) -> Result<(Repository, Option<String>), Reason> {
     let found = found.ok_or_else(|| missing("repository"))?;
     let repository = Repository {
         id: found.id.ok_or_else(|| missing("repository.id"))?,

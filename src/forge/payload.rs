@@ -1,6 +1,6 @@
 //! The few fields of GitHub's payloads that we read, each of them optional. Knows nothing of what they mean.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// Every payload that is read, in one shape: what an event does not have stays empty.
 #[derive(Debug, Default, Deserialize)]
@@ -9,14 +9,19 @@ pub(super) struct Payload {
     pub(super) action: Option<String>,
     pub(super) after: Option<String>,
     pub(super) before: Option<String>,
+    pub(super) comment: Option<Comment>,
     pub(super) deleted: Option<bool>,
     pub(super) head_commit: Option<HeadCommit>,
     pub(super) hook_id: Option<u64>,
+    pub(super) issue: Option<Issue>,
+    pub(super) merge_group: Option<MergeGroup>,
     pub(super) number: Option<u64>,
     pub(super) pull_request: Option<PullRequest>,
     pub(super) pusher: Option<Pusher>,
     #[serde(rename = "ref")]
     pub(super) reference: Option<String>,
+    pub(super) ref_type: Option<String>,
+    pub(super) release: Option<Release>,
     pub(super) repository: Option<Repository>,
     pub(super) sender: Option<User>,
 }
@@ -28,6 +33,17 @@ pub(super) struct Repository {
     pub(super) full_name: Option<String>,
     pub(super) default_branch: Option<String>,
     pub(super) clone_url: Option<String>,
+    pub(super) pushed_at: Option<Moment>,
+}
+
+/// A time: GitHub writes it as a number in pushes and as a text everywhere else.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Moment {
+    Second(i64),
+    Text(String),
+    /// Neither; nobody needs it then.
+    Other(IgnoredAny),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +76,45 @@ pub(super) struct End {
 #[serde(default)]
 pub(super) struct User {
     pub(super) login: Option<String>,
+    /// `User`, `Bot`, `Organization`.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MergeGroup {
+    pub(super) head_sha: Option<String>,
+    pub(super) head_ref: Option<String>,
+    pub(super) base_sha: Option<String>,
+    pub(super) base_ref: Option<String>,
+    pub(super) head_commit: Option<HeadCommit>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Release {
+    pub(super) tag_name: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) prerelease: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Issue {
+    pub(super) number: Option<u64>,
+    pub(super) title: Option<String>,
+    /// There only when the issue is a pull request.
+    pub(super) pull_request: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Comment {
+    pub(super) id: Option<u64>,
+    pub(super) body: Option<String>,
+    pub(super) author_association: Option<String>,
+    pub(super) user: Option<User>,
 }
 
 #[derive(Debug, Default, Deserialize)]

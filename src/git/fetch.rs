@@ -10,8 +10,8 @@ use std::{
 };
 
 use git2::{
-    AutotagOption, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks, RemoteRedirect,
-    Repository,
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks,
+    RemoteRedirect, Repository,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -145,12 +145,26 @@ fn open_or_init(path: &Path) -> Result<Repository, Error> {
     Ok(repository)
 }
 
-fn pull(
-    repository: &Repository,
-    remote: &Remote,
-    refspecs: &[String],
-    abandoned: &Arc<AtomicBool>,
-) -> Result<(), git2::Error> {
+/// Returns the commit that a reference of the server leads to.
+pub(super) fn tip(remote: &Remote, reference: &str) -> Result<String, Error> {
+    if reference != "HEAD" && !git2::Reference::is_valid_name(reference) {
+        return Err(Error::Refused(format!("`{reference}` cannot be the name of a reference")));
+    }
+    check_folder(&remote.url)?;
+    let mut detached = git2::Remote::create_detached(remote.url.as_str())?;
+    let connection = detached.connect_auth(Direction::Fetch, Some(callbacks(remote)), None)?;
+    // What an annotated tag leads to is listed after it, under its name with this at the end.
+    let peeled = format!("{reference}^{{}}");
+    let heads = connection.list()?;
+    let find = |name: &str| heads.iter().find(|head| head.name() == name).map(|head| head.oid().to_string());
+    find(&peeled).or_else(|| find(reference)).ok_or_else(|| {
+        let short = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| reference.strip_prefix(kind));
+        let kind = if reference.starts_with("refs/tags/") { "tag" } else { "branch" };
+        Error::NotFound(format!("there is no {kind} `{}` in the repository (any more)", short.unwrap_or(reference)))
+    })
+}
+
+fn callbacks(remote: &Remote) -> RemoteCallbacks<'_> {
     let mut callbacks = RemoteCallbacks::new();
     let token = remote.token.as_ref().filter(|_| may_carry_token(&remote.url));
     let mut asked = 0;
@@ -158,6 +172,16 @@ fn pull(
         asked += 1;
         credentials(token, asked, allowed)
     });
+    callbacks
+}
+
+fn pull(
+    repository: &Repository,
+    remote: &Remote,
+    refspecs: &[String],
+    abandoned: &Arc<AtomicBool>,
+) -> Result<(), git2::Error> {
+    let mut callbacks = callbacks(remote);
     let stop = Arc::clone(abandoned);
     callbacks.transfer_progress(move |_| !stop.load(Ordering::Relaxed));
     let mut options = FetchOptions::new();

@@ -107,24 +107,47 @@ impl Mirrors {
             .unwrap_or(Err(Error::Overdue { deadline }))
     }
 
+    /// Asks the server for the commit that a reference leads to now (`refs/heads/main`, `refs/tags/v1`, `HEAD`); a tag object is
+    /// followed to its commit. Nothing is fetched.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such reference; [`Error::Overdue`] after the deadline; else by what the caller can do.
+    pub async fn tip(&self, remote: &Remote, reference: &str) -> Result<String, Error> {
+        fetch::check_url(&remote.url)?;
+        let deadline = self.shared.options.fetch_deadline;
+        let (remote, reference) = (remote.clone(), reference.to_owned());
+        tokio::time::timeout(deadline, self.ask_server("git-tip", move |_| fetch::tip(&remote, &reference)))
+            .await
+            .unwrap_or(Err(Error::Overdue { deadline }))
+    }
+
     async fn fetch_in_turn(&self, remote: &Remote, wanted: &[Wanted]) -> Result<(), Error> {
         let mirror = self.mirror(&remote.name).await?;
         let _turn = mirror.fetching.lock().await;
+        let (path, remote, wanted) = (mirror.path.clone(), remote.clone(), wanted.to_vec());
+        self.ask_server("git-fetch", move |abandoned| fetch_or_begin_anew(&path, &remote, &wanted, abandoned)).await
+    }
+
+    /// Runs what waits for a server on a thread of its own: one that is stuck with a silent server would hold up the end of the
+    /// runtime.
+    async fn ask_server<T: Send + 'static>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(&Arc<AtomicBool>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let slot = Arc::clone(&self.shared.fetches).acquire_owned().await.expect("the pool is never closed");
         let abandoned = Arc::new(AtomicBool::new(false));
         let guard = Abandon(Arc::clone(&abandoned));
-        let (path, remote, wanted) = (mirror.path.clone(), remote.clone(), wanted.to_vec());
         let (sender, receiver) = oneshot::channel();
-        // A thread of its own: one that is stuck with a silent server would hold up the end of the runtime.
         let work = move || {
-            let outcome = fetch_or_begin_anew(&path, &remote, &wanted, &abandoned);
+            let outcome = ask(&abandoned);
             // The slot is given back only now: an abandoned fetch counts until it really ends.
             drop(slot);
             if sender.send(outcome).is_err() {
                 tracing::info!("an abandoned fetch has ended");
             }
         };
-        std::thread::Builder::new().name("git-fetch".into()).spawn(work).map_err(Error::disk("start a thread"))?;
+        std::thread::Builder::new().name(name.into()).spawn(work).map_err(Error::disk("start a thread"))?;
         let outcome = receiver.await;
         drop(guard);
         outcome.unwrap_or_else(|_| Err(Error::Unavailable("the fetch ended without a result".into())))

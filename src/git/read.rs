@@ -88,6 +88,18 @@ impl Mirrors {
         .await
     }
 
+    /// Returns a commit's whole message.
+    ///
+    /// # Errors
+    /// When the mirror does not have the commit, or is damaged.
+    pub async fn commit_message(&self, mirror: &MirrorName, sha: &str) -> Result<String, Error> {
+        let sha = sha.to_owned();
+        self.read(mirror, move |repository| {
+            Ok(String::from_utf8_lossy(commit(repository, &sha)?.message_bytes()).into_owned())
+        })
+        .await
+    }
+
     /// Returns the first line of a commit's message.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{dispatch, model::Rejected};
+use crate::{definition::ParamProblem, dispatch, model::Rejected};
 
 /// The body of every error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -23,18 +23,27 @@ pub(crate) struct Problem {
     /// What is wrong with this request, where more can be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// Which parameters of a request are wrong, and how.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parameters: Vec<ParamProblem>,
 }
 
 impl Problem {
     /// Makes a problem without a detail.
     pub(crate) fn new(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank", title, status: status.as_u16(), detail: None }
+        Self { kind: "about:blank", title, status: status.as_u16(), detail: None, parameters: Vec::new() }
     }
 
     /// Adds what is wrong with this request.
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds which parameters of the request are wrong.
+    pub(crate) fn parameters(mut self, parameters: Vec<ParamProblem>) -> Self {
+        self.parameters = parameters;
         self
     }
 

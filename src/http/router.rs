@@ -69,6 +69,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/pipelines/{id}/events", get(api::events::stream))
         .route("/pipelines/{id}/{verb}", post(api::actions::on_pipeline))
         .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
+        .route("/repositories/{owner}/{name}/launch", post(api::launch::launch))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .route("/prune", post(api::prune::prune))

@@ -176,6 +176,15 @@ impl Trigger {
         }
     }
 
+    /// Returns what was given for the parameters of a request; nothing for every other event.
+    pub fn parameters(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        match &self.kind {
+            TriggerKind::Manual { parameters, .. } => parameters,
+            _ => &NONE,
+        }
+    }
+
     /// Returns the full name of the reference under which a server of repositories has the commit.
     pub fn reference(&self) -> String {
         match &self.kind {

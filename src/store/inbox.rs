@@ -50,6 +50,8 @@ impl Verdict {
 pub struct Waiting {
     /// Position in the inbox.
     pub seq: i64,
+    /// Who put it there: [`GITHUB`], or this server itself.
+    pub source: String,
     /// The forge's id of the delivery.
     pub guid: String,
     /// Event name.
@@ -85,22 +87,39 @@ pub struct Delivery {
     pub received_at: Timestamp,
 }
 
-/// Stores a delivery. Returns whether it is new; a known one is only counted.
+/// Source of what comes through GitHub's webhook.
+pub const GITHUB: &str = "github";
+
+/// Source of what the clock brings.
+pub const CRON: &str = "cron";
+
+/// Source of what somebody has asked this server for.
+pub const MANUAL: &str = "manual";
+
+/// Stores a delivery of the forge. Returns whether it is new; a known one is only counted.
 ///
 /// # Errors
 /// [`Error`] of the store.
 pub fn put(connection: &Connection, delivery: &NewDelivery, now: Timestamp) -> Result<bool, Error> {
+    put_from(connection, GITHUB, delivery, now)
+}
+
+/// The same for any source, within which ids are unique.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn put_from(connection: &Connection, source: &str, delivery: &NewDelivery, now: Timestamp) -> Result<bool, Error> {
     // Two statements, of which nearly all deliveries need the first only: SQLite's upsert costs each as much as both.
     let mut insert = connection.prepare_cached(
         "INSERT INTO inbox(source, guid, event, received_at, headers, body, next_at)
-         VALUES ('github', ?1, ?2, ?3, ?4, ?5, ?3) ON CONFLICT (source, guid) DO NOTHING",
+         VALUES (?6, ?1, ?2, ?3, ?4, ?5, ?3) ON CONFLICT (source, guid) DO NOTHING",
     )?;
     let NewDelivery { guid, event, headers, body } = delivery;
-    if insert.execute(params![guid, event, micros(now), headers, body])? > 0 {
+    if insert.execute(params![guid, event, micros(now), headers, body, source])? > 0 {
         return Ok(true);
     }
-    let sql = "UPDATE inbox SET deliveries = deliveries + 1 WHERE source = 'github' AND guid = ?1";
-    connection.prepare_cached(sql)?.execute([guid])?;
+    let sql = "UPDATE inbox SET deliveries = deliveries + 1 WHERE source = ?2 AND guid = ?1";
+    connection.prepare_cached(sql)?.execute([guid.as_str(), source])?;
     Ok(false)
 }
 
@@ -118,7 +137,7 @@ pub fn due(
     most: usize,
 ) -> Result<Vec<Waiting>, Error> {
     let mut due = connection.prepare_cached(
-        "SELECT seq, guid, event, body, attempts FROM inbox INDEXED BY inbox_new
+        "SELECT seq, guid, event, body, attempts, source FROM inbox INDEXED BY inbox_new
          WHERE state = 'new' AND next_at <= ?1 ORDER BY seq LIMIT ?2",
     )?;
     let window = i64::try_from(in_hand.len().saturating_add(most)).unwrap_or(i64::MAX);
@@ -132,7 +151,8 @@ pub fn due(
         if !in_hand.contains(&seq) {
             let body = Packed::stored(row.get(3)?).unpack()?;
             bytes += body.len();
-            found.push(Waiting { seq, guid: row.get(1)?, event: row.get(2)?, body, attempts: row.get(4)? });
+            let (guid, event, attempts, source) = (row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?);
+            found.push(Waiting { seq, source, guid, event, body, attempts });
         }
     }
     Ok(found)
@@ -225,8 +245,9 @@ pub fn list(connection: &Connection, before: Option<i64>, limit: u32) -> Result<
 /// # Errors
 /// [`Error`] of the store.
 pub fn find(connection: &Connection, guid: &str) -> Result<Option<Delivery>, Error> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE source = 'github' AND guid = ?1"))?;
-    let row = statement.query_row([guid], read_row).optional()?;
+    let mut statement = connection
+        .prepare_cached(&format!("{SELECT} WHERE source IN (?2, ?3, ?4) AND guid = ?1 ORDER BY seq LIMIT 1"))?;
+    let row = statement.query_row([guid, GITHUB, CRON, MANUAL], read_row).optional()?;
     row.map(|row| finish(connection, row)).transpose()
 }
 

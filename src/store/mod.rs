@@ -11,8 +11,10 @@ mod migrations;
 pub mod outbox;
 mod packed;
 pub mod pipelines;
+pub mod repositories;
 pub mod retention;
 mod row;
+pub mod schedules;
 pub mod server;
 pub mod tokens;
 

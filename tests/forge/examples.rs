@@ -1,4 +1,4 @@
-//! Every push and pull_request example that GitHub publishes, signed as GitHub signs: each has its line in
+//! Every example that GitHub publishes of an event we read, signed as GitHub signs: each has its line in
 //! `tests/fixtures/github/verdicts.txt`.
 
 use std::fmt::Write as _;
@@ -22,7 +22,8 @@ fn words(parsed: &Parsed) -> String {
         Parsed::Ping { .. } => return "ping".into(),
         Parsed::Ignored { reason } => return format!("ignored: {reason}"),
     };
-    let mut words = format!("{}: {} at {} ", trigger.repository.full_name, trigger.describe(), &trigger.sha[..7]);
+    let commit = if trigger.sha.is_empty() { "the tip" } else { &trigger.sha[..7] };
+    let mut words = format!("{}: {} at {commit} ", trigger.repository.full_name, trigger.describe());
     match &trigger.kind {
         TriggerKind::Push { before, .. } => {
             write!(words, "(before {})", before.as_deref().map_or("new", |sha| &sha[..7]))
@@ -31,6 +32,11 @@ fn words(parsed: &Parsed) -> String {
         TriggerKind::PullRequest { branch, base_sha, from_fork, action, .. } => {
             write!(words, "({action}, from {branch}, base {}, fork {from_fork})", &base_sha[..7])
         }
+        TriggerKind::TagDeleted { mark, .. } | TriggerKind::BranchDeleted { mark, .. } => {
+            write!(words, "(mark {mark})")
+        }
+        TriggerKind::MergeGroup { branch, base_sha, .. } => write!(words, "(from {branch}, base {})", &base_sha[..7]),
+        TriggerKind::Release { prerelease, .. } => write!(words, "(prerelease {prerelease})"),
         other => write!(words, "{other:?}"),
     }
     .unwrap();

@@ -58,6 +58,28 @@ fn found(text: &str) -> FileAtCommit {
 }
 
 #[tokio::test]
+async fn the_tip_of_a_reference_is_known_without_a_fetch_and_of_a_tag_it_is_the_commit() {
+    let setup = Setup::new();
+    let sha = setup.origin.commit("main", "first", &[SampleFile::plain("a", "1")]).unwrap();
+    let origin = git2::Repository::open(setup.origin.path()).unwrap();
+    let commit = origin.find_object(git2::Oid::from_str(&sha).unwrap(), None).unwrap();
+    let author = git2::Signature::now("kim", "kim@example.com").unwrap();
+    let tag = origin.tag("v1", &commit, &author, "One", false).unwrap();
+    assert_ne!(tag.to_string(), sha, "a tag object of its own");
+    setup.origin.set_reference("refs/tags/light", &sha).unwrap();
+    let (_server, url) = served(&setup, true).await;
+    for remote in [setup.local(), setup.remote(&url, Some("right"))] {
+        for reference in ["refs/heads/main", "refs/tags/v1", "refs/tags/light"] {
+            assert_eq!(setup.mirrors.tip(&remote, reference).await.unwrap(), sha, "{reference}");
+        }
+        let missing = setup.mirrors.tip(&remote, "refs/heads/v1").await.unwrap_err();
+        assert!(matches!(missing, Error::NotFound(_)));
+        assert_eq!(missing.to_string(), "there is no branch `v1` in the repository (any more)");
+        assert!(matches!(setup.mirrors.tip(&remote, "refs/heads/a b").await, Err(Error::Refused(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_commit_once_fetched_needs_no_server() {
     let setup = Setup::new();
     let sha = setup.origin.commit("main", "First\n\nMore.", &[SampleFile::plain("conducto.cfg", "[push]")]).unwrap();

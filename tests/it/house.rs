@@ -305,6 +305,13 @@ impl House {
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
+    /// Orders something with a key of the caller's and a body. Returns the status code and the answer.
+    pub(crate) async fn post_json(&self, path: &str, key: &str, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("{}/api/v1{path}", self.url)).bearer_auth(self.token());
+        let answer = request.header("idempotency-key", key).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
     /// Waits until the final status of a commit has arrived; returns all of them.
     pub(crate) async fn statuses(&self, sha: &str, context: &str) -> Vec<ReceivedStatus> {
         let is_there = |github: &GitHub| github.statuses(sha, context).iter().any(|status| status.state != "pending");

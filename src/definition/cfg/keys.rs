@@ -1,6 +1,9 @@
 //! The words of conducto.cfg: events and keys. Knows no file.
 
-use super::super::key::{Key, Kind};
+use super::{
+    super::key::{Key, Kind},
+    parameters::PARAM_KEYS,
+};
 
 /// Keys of an event section.
 pub(crate) const KEYS: &[Key] = &[
@@ -23,6 +26,19 @@ pub(crate) const KEYS: &[Key] = &[
         "[\"src/**\", \"!src/**/*.md\"]",
         "Launches only if a changed file matches; the last matching pattern decides, `!` excludes.",
     ),
+    Key::now(
+        "schedule",
+        Kind::Text,
+        "\"30 2 * * *\"",
+        "When it launches: minute, hour, day, month, weekday. Required of `cron`.",
+    ),
+    Key::now("timezone", Kind::Text, "\"Europe/Berlin\"", "Whose clock the schedule goes by. UTC if absent."),
+    Key::now(
+        "params",
+        Kind::Tables(PARAM_KEYS),
+        "{ target = { type = \"choice\", options = [\"staging\", \"production\"], default = \"staging\" } }",
+        "What can be given with a request, each by its name.",
+    ),
     Key::now("slack_channel", Kind::Text, "\"#builds\"", "Slack channel that is told how the pipeline goes."),
     Key::now(
         "duplicate",
@@ -35,7 +51,6 @@ pub(crate) const KEYS: &[Key] = &[
     Key::now("image", Kind::Text, "\"python:3.12-slim\"", "Image of all nodes that name none themselves."),
     Key::now("env", Kind::TextTable, "{ MODE = \"fast\" }", "Environment variables of all nodes."),
     Key::now("max_time", Kind::Duration, "\"2h\"", "Longest time for the whole pipeline."),
-    Key::later("schedule", Kind::Text, "until then trigger the pipeline by a push"),
     Key::later("email", Kind::Text, "until then use `slack_channel`"),
     Key::later("secrets", Kind::TextTable, "until then leave the key out"),
     Key::later("dockerfile", Kind::Text, IMAGE),

@@ -4,6 +4,8 @@ mod dialect;
 mod ini;
 mod keys;
 mod old;
+mod own;
+mod parameters;
 mod paths;
 mod read;
 mod section;

@@ -16,7 +16,7 @@ use super::{
     },
     dialect,
     keys::{KEYS, event_elsewhere},
-    old,
+    old, own,
     section::{Cfg, Dialect, Duplicate, Event, Section, Work},
     value,
 };
@@ -112,7 +112,8 @@ fn read_event(event: Event, entry: &Entry, table: &Table, sections: &mut Vec<Sec
 
 /// Says whether an entry of an event is a labelled section. Names of keys that take tables, now or later, are keys.
 fn is_child(entry: &Entry) -> bool {
-    let is_table_key = KEYS.iter().any(|key| key.name == entry.key && matches!(key.kind, Kind::TextTable));
+    let is_table_key =
+        KEYS.iter().any(|key| key.name == entry.key && matches!(key.kind, Kind::TextTable | Kind::Tables(_)));
     entry.table().is_some() && !is_table_key
 }
 
@@ -144,13 +145,17 @@ pub(super) fn read_section(
     report: &mut Report,
 ) -> Option<Section> {
     let name = label.map_or(event.name().to_owned(), |label| format!("{}.{label}", event.name()));
-    let names = event.substitutions();
+    let own = own::read(event, &name, header, entries, dialect, report);
+    let names = own.substitutions(event);
+    let own::Own { schedule, params } = own;
     let (mut file, mut command) = (None, None);
     let mut section = Section {
         event,
         label: label.map(str::to_owned),
         filter: None,
         paths: None,
+        schedule,
+        params,
         work: Work::File { path: String::new(), span: report.span(header) },
         image: None,
         env: BTreeMap::new(),

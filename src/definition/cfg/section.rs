@@ -7,6 +7,8 @@ use super::{
         codes,
         command::Command,
         filter::Filter,
+        params::Params,
+        schedule::Schedule,
         template::{ALWAYS, Name},
     },
     paths::Paths,
@@ -107,6 +109,10 @@ pub struct Section {
     pub filter: Option<Filter>,
     /// Condition on the changed files.
     pub paths: Option<Paths>,
+    /// When it launches; sections for times have one, and no others.
+    pub schedule: Option<Schedule>,
+    /// What can be given with a request for it.
+    pub params: Params,
     /// What is run.
     pub work: Work,
     /// Image of nodes that name none.
@@ -196,6 +202,14 @@ impl Section {
         match &self.label {
             Some(label) => format!("{}.{label}", self.event.name()),
             None => self.event.name().to_owned(),
+        }
+    }
+
+    /// Returns what it runs, as its author wrote it: a file or a script.
+    pub fn runs(&self) -> &str {
+        match &self.work {
+            Work::File { path, .. } => path,
+            Work::Command(command) => command.as_str(),
         }
     }
 

@@ -4,29 +4,27 @@ use std::sync::Arc;
 
 use tokio_util::bytes::Bytes;
 
-use super::{launching::launch, writing::Conclusion};
+use super::{
+    cfg_file::{self, CFG, CfgAtCommit},
+    launching::launch,
+    own, schedules, tip,
+    writing::Conclusion,
+};
 use crate::{
     definition,
     dispatch::{feedback, shared::Shared},
     forge::{self, Envelope, Malformed, Parsed, Source, Verified},
-    git::{self, FileAtCommit, MirrorName, Remote, Wanted},
+    git::{self, FileAtCommit, MirrorName, Wanted},
     model::{Hold, Launch, Trigger, TriggerKind},
     store::{
         Error,
-        inbox::{Verdict, Waiting},
+        inbox::{self, Verdict, Waiting},
+        repositories::Seen,
     },
 };
 
 /// How often a delivery is tried when something it needs does not answer; with the pauses between, about six hours.
-const TRIES: u32 = 40;
-
-/// Largest conducto.cfg, in bytes.
-const CFG_LIMIT: usize = 256 * 1024;
-
-/// Names of the configuration file, at the root of the repository: ours, and that of the old product, which counts where there
-/// is no other.
-const CFG: &str = "conducto.cfg";
-const OLD_CFG: &str = ".conducto.cfg";
+pub(super) const TRIES: u32 = 40;
 
 /// Why a delivery is not concluded now.
 pub(super) enum Trouble {
@@ -50,7 +48,12 @@ pub(super) struct Message {
 impl Message {
     /// Reads the payload, all of it and once.
     pub(super) fn read(shared: &Shared, waiting: &mut Waiting) -> Self {
-        let body = Verified::from_inbox(Bytes::from(std::mem::take(&mut waiting.body)));
+        let body = std::mem::take(&mut waiting.body);
+        if waiting.source != inbox::GITHUB {
+            let (about, asks) = own::read(&waiting.guid, &body);
+            return Self { about, asks };
+        }
+        let body = Verified::from_inbox(Bytes::from(body));
         match forge::parse(&shared.options.forge_host, &waiting.event, &body) {
             Ok((about, parsed)) => Self { about, asks: Ok(parsed) },
             Err(malformed) => Self { about: Envelope::default(), asks: Err(malformed) },
@@ -76,27 +79,40 @@ pub(super) async fn conclude(
 async fn launches(
     shared: &Arc<Shared>,
     waiting: &Waiting,
-    trigger: Trigger,
+    mut trigger: Trigger,
     source: &Source,
 ) -> Result<Conclusion, Trouble> {
-    let mut conclusion = Conclusion { dedupe_key: Some(trigger.dedupe_key()), ..Conclusion::default() };
+    let seen = Some(Seen { host: trigger.host.clone(), repository: trigger.repository.clone() });
+    if let Some(verdict) = tip::complete(shared, waiting, &mut trigger).await? {
+        return Ok(Conclusion { verdict: Some(verdict), seen, ..Conclusion::default() });
+    }
+    let dedupe_key = Some(trigger.dedupe_key());
+    let mut conclusion = Conclusion { dedupe_key, seen, ..Conclusion::default() };
     let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
     let refuse = |mut conclusion: Conclusion, section: &str, words: String| {
         conclusion.messages.extend(feedback::refusal(&shared.options, &trigger, section, &waiting.guid, &words));
         conclusion.verdict = Some((Verdict::Failed, words));
         conclusion
     };
-    if let Err((sha, error)) = fetch(shared, &mirror, &trigger, source).await {
+    if let Err((sha, error)) = fetch(shared, &trigger, source).await {
         let words = format!("commit {} cannot be fetched: {error}", short(&sha));
         if error.is_passing() && waiting.attempts < TRIES {
             return Err(Trouble::Later(words));
         }
         return Ok(refuse(conclusion, trigger.event_name(), words));
     }
+    let skipped = skipped(shared, &mirror, &trigger).await?;
+    let is_default = schedules::is_at_default_branch(&trigger);
+    if !is_default {
+        conclusion.schedules = schedules::first_look(shared, &trigger).await;
+    }
     let cfg_sha = cfg_sha(&trigger);
-    let (name, text, is_second) = match read_cfg(shared, &mirror, cfg_sha).await? {
-        CfgAtCommit::Found { name, text, is_second } => (name, text, is_second),
+    let (name, cfg, mut diagnostics) = match cfg_at(shared, &mirror, cfg_sha).await? {
+        CfgAtCommit::Found { name, cfg, diagnostics } => (name, cfg, diagnostics),
         CfgAtCommit::Missing => {
+            if is_default {
+                conclusion.schedules = Some(Vec::new());
+            }
             // A repository that does not use Conducto hears nothing of it.
             let words = format!("there is no {CFG} at the root of commit {}", short(cfg_sha));
             conclusion.verdict = Some((Verdict::Ignored, words));
@@ -104,9 +120,13 @@ async fn launches(
         }
         CfgAtCommit::Unusable(words) => return Ok(refuse(conclusion, trigger.event_name(), words)),
     };
-    let (cfg, mut diagnostics) = definition::read_cfg(name, &text);
-    if is_second {
-        diagnostics.push(definition::two_cfgs(CFG, OLD_CFG));
+    if is_default {
+        // While it holds a mistake, what it said before goes on.
+        conclusion.schedules = cfg.as_ref().map(schedules::of);
+    }
+    if let Some(words) = skipped {
+        conclusion.verdict = Some((Verdict::Ignored, words));
+        return Ok(conclusion);
     }
     let Some(cfg) = cfg else {
         conclusion.diagnostics = definition::text(&diagnostics, false);
@@ -180,18 +200,11 @@ fn cfg_sha(trigger: &Trigger) -> &str {
 }
 
 /// Fetches what the trigger speaks of. Returns the commit that could not be had, and why.
-async fn fetch(
-    shared: &Shared,
-    mirror: &MirrorName,
-    trigger: &Trigger,
-    source: &Source,
-) -> Result<(), (String, git::Error)> {
-    let remote = Remote {
-        name: mirror.clone(),
-        url: format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name),
-        token: shared.options.forge_token.clone(),
-    };
-    let mut needed = vec![Wanted { sha: trigger.sha.clone(), reference: Some(source.reference.clone()) }];
+async fn fetch(shared: &Shared, trigger: &Trigger, source: &Source) -> Result<(), (String, git::Error)> {
+    let remote = tip::remote(shared, &trigger.host, &trigger.repository);
+    // `HEAD` leads to the right commit and is no reference that a mirror could keep.
+    let reference = Some(source.reference.clone()).filter(|reference| reference != "HEAD");
+    let mut needed = vec![Wanted { sha: trigger.sha.clone(), reference }];
     if let TriggerKind::PullRequest { from_fork: true, base_sha, base, .. } = &trigger.kind {
         needed.push(Wanted { sha: base_sha.clone(), reference: Some(format!("refs/heads/{base}")) });
     }
@@ -215,6 +228,23 @@ async fn fetch(
     Ok(())
 }
 
+/// Says in words which marker asks that a push or a pull request starts nothing; nothing where none does.
+async fn skipped(shared: &Shared, mirror: &MirrorName, trigger: &Trigger) -> Result<Option<String>, Trouble> {
+    match &trigger.kind {
+        TriggerKind::Push { .. } => {}
+        TriggerKind::PullRequest { .. } => {
+            if let Some(marker) = definition::skip_marker(&trigger.title) {
+                return Ok(Some(format!("`{marker}` in the title of the pull request: nothing is started")));
+            }
+        }
+        _ => return Ok(None),
+    }
+    let message = shared.parts.mirrors.commit_message(mirror, &trigger.sha).await;
+    let message = message.map_err(|error| Trouble::Later(format!("the commit's message cannot be read: {error}")))?;
+    let marker = definition::skip_marker(&message);
+    Ok(marker.map(|marker| format!("`{marker}` in the message of commit {}: nothing is started", short(&trigger.sha))))
+}
+
 pub(super) async fn read(
     shared: &Shared,
     mirror: &MirrorName,
@@ -226,33 +256,9 @@ pub(super) async fn read(
     file.map_err(|error| Trouble::Later(format!("{path} cannot be read: {error}")))
 }
 
-/// The configuration at a commit.
-enum CfgAtCommit {
-    Found {
-        name: &'static str,
-        text: Vec<u8>,
-        /// Whether the old name is there too, and passed over.
-        is_second: bool,
-    },
-    Missing,
-    Unusable(String),
-}
-
-async fn read_cfg(shared: &Shared, mirror: &MirrorName, sha: &str) -> Result<CfgAtCommit, Trouble> {
-    let old = read(shared, mirror, sha, OLD_CFG, CFG_LIMIT).await?;
-    let is_second = !matches!(old, FileAtCommit::Missing);
-    let (name, found) = match read(shared, mirror, sha, CFG, CFG_LIMIT).await? {
-        FileAtCommit::Missing => (OLD_CFG, old),
-        found => (CFG, found),
-    };
-    Ok(match found {
-        FileAtCommit::Found(text) => CfgAtCommit::Found { name, text, is_second: is_second && name == CFG },
-        FileAtCommit::Missing => CfgAtCommit::Missing,
-        FileAtCommit::NotAFile(what) => CfgAtCommit::Unusable(format!("{name} is {what}, not a file")),
-        FileAtCommit::TooLarge(bytes) => {
-            CfgAtCommit::Unusable(format!("{name} has {bytes} bytes; at most {CFG_LIMIT} are read"))
-        }
-    })
+async fn cfg_at(shared: &Shared, mirror: &MirrorName, sha: &str) -> Result<CfgAtCommit, Trouble> {
+    let found = cfg_file::read(shared, mirror, sha).await;
+    found.map_err(|error| Trouble::Later(format!("{CFG} cannot be read: {error}")))
 }
 
 async fn changed_files(shared: &Shared, mirror: &MirrorName, trigger: &Trigger) -> Option<Vec<String>> {

@@ -10,12 +10,14 @@ use crate::{
     dispatch::{answer, feedback, live, pool, shared::Shared},
     engine::{self, Pipeline},
     forge::Envelope,
-    model::{Actor, Effect, Launch, Milestone, PipelineId, Recorded},
+    model::{Actor, Effect, Launch, Milestone, PipelineId, Recorded, Trigger, TriggerKind},
     store::{
         self, Error,
         inbox::{self, Verdict},
         outbox::{self, NewMessage},
         pipelines,
+        repositories::{self, Seen},
+        schedules::{self, NewSchedule},
     },
 };
 
@@ -27,6 +29,10 @@ pub(super) struct Conclusion {
     pub(super) dedupe_key: Option<String>,
     pub(super) launches: Vec<Launch>,
     pub(super) messages: Vec<NewMessage>,
+    /// The repository it is about.
+    pub(super) seen: Option<Seen>,
+    /// The schedules of that repository, where they were read.
+    pub(super) schedules: Option<Vec<NewSchedule>>,
 }
 
 /// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
@@ -37,12 +43,13 @@ pub(super) async fn write_down(
     conclusion: Conclusion,
 ) -> Result<(), Error> {
     let (now, about) = (clock::now(), about.clone());
-    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages } = conclusion;
+    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, seen, schedules } = conclusion;
+    let has_schedules = schedules.is_some();
     let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
     let born: Vec<(Pipeline, Vec<Recorded>)> = launches
         .into_iter()
         .map(|launch| {
-            let actor = Actor::Forge { login: launch.trigger.sender.clone() };
+            let actor = actor(&launch.trigger);
             engine::launch(launch, now, actor)
         })
         .collect();
@@ -54,6 +61,12 @@ pub(super) async fn write_down(
         .store
         .write(move |connection| {
             inbox::describe(connection, seq, about.repository.as_deref(), about.action.as_deref())?;
+            if let Some(Seen { host, repository }) = &seen {
+                repositories::note(connection, host, repository)?;
+                if let Some(found) = &schedules {
+                    schedules::replace(connection, host, repository.id, seq, found)?;
+                }
+            }
             if let Some(key) = dedupe_key
                 && let Some(earlier) = inbox::claim_trigger(connection, &key, seq)?
             {
@@ -92,11 +105,23 @@ pub(super) async fn write_down(
             drop(sender.send(live::Message::Resume { reply }).await);
         }
     }
+    if has_schedules {
+        shared.schedules_changed.notify_one();
+    }
     // Waking it costs a transaction.
     if tells_the_world {
         shared.outbox_changed.notify_one();
     }
     Ok(())
+}
+
+/// Returns who or what has brought a pipeline into being.
+fn actor(trigger: &Trigger) -> Actor {
+    match &trigger.kind {
+        TriggerKind::Cron { .. } => Actor::Server,
+        TriggerKind::Manual { .. } => Actor::Token { name: trigger.sender.clone() },
+        _ => Actor::Forge { login: trigger.sender.clone() },
+    }
 }
 
 /// Everything a new pipeline needs in the store.

@@ -74,9 +74,113 @@ fn a_new_branch_has_no_before_and_may_have_no_head_commit() {
 }
 
 #[test]
-fn deletions_start_nothing() {
-    assert_eq!(reason(push_of(|payload| payload["deleted"] = json!(true))), "branch `main` was deleted");
-    assert_eq!(reason(push_of(|payload| payload["after"] = json!(ZERO))), "branch `main` was deleted");
+fn a_deletion_is_one_event_however_it_is_delivered() {
+    let deleted = |payload: &mut Value| payload["repository"]["pushed_at"] = json!(1_557_933_657);
+    let (found, source) = trigger(push_of(|payload| {
+        deleted(payload);
+        payload["after"] = json!(ZERO);
+    }));
+    assert_eq!(found.describe(), "deletion of branch main");
+    assert_eq!(
+        (found.sha.as_str(), source.reference.as_str()),
+        ("", "refs/heads/main"),
+        "the tip of the default branch"
+    );
+    let (twin, _) = trigger(other(
+        "delete",
+        json!({
+            "ref": "main", "ref_type": "branch",
+            "repository": {"id": 7, "full_name": "acme/rocket", "pushed_at": "2019-05-15T15:20:57Z"},
+        }),
+    ));
+    assert_eq!(twin.dedupe_key(), found.dedupe_key());
+    let (tag, _) = trigger(push_of(|payload| {
+        deleted(payload);
+        payload["ref"] = json!("refs/tags/v1");
+        payload["deleted"] = json!(true);
+    }));
+    assert_eq!(tag.describe(), "deletion of tag v1");
+    assert_eq!(
+        reason(push_of(|payload| payload["deleted"] = json!(true))),
+        "the payload has no `repository.pushed_at`"
+    );
+}
+
+fn other(event: &str, payload: Value) -> Parsed {
+    parse("github.com", event, &verified(&payload)).unwrap()
+}
+
+#[test]
+fn what_is_created_is_at_the_tip_of_its_reference() {
+    let create = |kind: &str| {
+        other("create", json!({"ref": "v1", "ref_type": kind, "repository": {"id": 7, "full_name": "a/b"}}))
+    };
+    let (branch, source) = trigger(create("branch"));
+    assert_eq!(
+        (branch.event_name(), branch.sha.as_str(), source.reference.as_str()),
+        ("create-branch", "", "refs/heads/v1")
+    );
+    let (tag, source) = trigger(create("tag"));
+    assert_eq!((tag.event_name(), tag.sha.as_str(), source.reference.as_str()), ("create-tag", "", "refs/tags/v1"));
+    assert_eq!(reason(create("repository")), "`v1` is a repository, neither a branch nor a tag");
+}
+
+#[test]
+fn a_merge_group_and_a_release_have_their_own_fields() {
+    let repository = json!({"id": 7, "full_name": "acme/rocket"});
+    let (group, source) = trigger(other(
+        "merge_group",
+        json!({
+            "action": "checks_requested", "repository": repository,
+            "merge_group": {"head_sha": SHA, "head_ref": "refs/heads/gh-readonly-queue/main/pr-1-x", "base_sha": SHA,
+                "base_ref": "refs/heads/main", "head_commit": {"message": "Merge #1\n\nx"}},
+        }),
+    ));
+    assert_eq!((group.describe().as_str(), group.title.as_str()), ("merge group to main", "Merge #1"));
+    assert_eq!((group.sha.as_str(), source.reference.as_str()), (SHA, "refs/heads/gh-readonly-queue/main/pr-1-x"));
+    assert_eq!(
+        reason(other("merge_group", json!({"action": "destroyed"}))),
+        "action `destroyed` of a merge group starts nothing"
+    );
+    let (release, source) = trigger(other(
+        "release",
+        json!({
+            "action": "published", "repository": repository,
+            "release": {"tag_name": "v2", "name": "Two", "prerelease": true},
+        }),
+    ));
+    let kind = TriggerKind::Release { tag: "v2".into(), name: "Two".into(), prerelease: true };
+    assert_eq!((release.kind, source.reference.as_str()), (kind, "refs/tags/v2"));
+    assert_eq!(reason(other("release", json!({"action": "edited"}))), "action `edited` of a release starts nothing");
+}
+
+#[test]
+fn comments_count_on_pull_requests_and_by_people_with_a_say() {
+    let comment = |change: &dyn Fn(&mut Value)| {
+        let mut payload = json!({
+            "action": "created", "issue": {"number": 5, "title": "Add a fin", "pull_request": {"url": "x"}},
+            "comment": {"id": 99, "body": "/deploy", "author_association": "MEMBER", "user": {"login": "ada", "type": "User"}},
+            "repository": {"id": 7, "full_name": "acme/rocket", "default_branch": "main"}, "sender": {"login": "ada"},
+        });
+        change(&mut payload);
+        other("issue_comment", payload)
+    };
+    let (found, source) = trigger(comment(&|_| {}));
+    assert_eq!(found.kind, TriggerKind::Comment { number: 5, comment: 99, text: "/deploy".into() });
+    assert_eq!((found.sha.as_str(), source.reference.as_str()), ("", "refs/heads/main"));
+    for (pointer, value, expected) in [
+        ("/action", json!("edited"), "action `edited` of a comment starts nothing"),
+        ("/issue/pull_request", Value::Null, "a comment on issue #5, which is no pull request, starts nothing"),
+        ("/comment/user/type", json!("Bot"), "the comment is by the program ada, and starts nothing"),
+        ("/comment/user/login", json!("x[bot]"), "the comment is by the program x[bot], and starts nothing"),
+        (
+            "/comment/author_association",
+            json!("CONTRIBUTOR"),
+            "the comment is by ada, who is no owner, member or collaborator of the repository",
+        ),
+    ] {
+        assert_eq!(reason(comment(&|payload| *payload.pointer_mut(pointer).unwrap() = value.clone())), expected);
+    }
 }
 
 #[test]

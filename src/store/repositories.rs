@@ -1,0 +1,78 @@
+//! Repositories that were seen, as they are called now. Knows no commit.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    error::Error,
+    row::{signed, unsigned},
+};
+use crate::model::Repository;
+
+/// A repository with its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Host name of the forge.
+    pub host: String,
+    /// The repository.
+    pub repository: Repository,
+}
+
+/// Notes what a repository is called now. One that is known as it is costs a look and no write.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn note(connection: &Connection, host: &str, repository: &Repository) -> Result<(), Error> {
+    let Repository { id, full_name, default_branch } = repository;
+    let id = signed(*id)?;
+    let sql = "SELECT 1 FROM repository WHERE host = ?1 AND id = ?2 AND full_name = ?3 AND (default_branch IS ?4 OR ?4 IS NULL)";
+    let mut known = connection.prepare_cached(sql)?;
+    if known.exists(params![host, id, full_name, default_branch])? {
+        return Ok(());
+    }
+    connection.execute(
+        "INSERT INTO repository(host, id, full_name, default_branch) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (host, id) DO UPDATE SET full_name = ?3, default_branch = coalesce(?4, default_branch)",
+        params![host, id, full_name, default_branch],
+    )?;
+    Ok(())
+}
+
+/// Finds a repository by its name, in capitals or not. Of several that were called so, the one that was made last.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn find(connection: &Connection, full_name: &str) -> Result<Option<Seen>, Error> {
+    let sql = "SELECT host, id, full_name, default_branch FROM repository WHERE full_name = ?1 COLLATE NOCASE ORDER BY id DESC LIMIT 1";
+    let row = connection.prepare_cached(sql)?.query_row([full_name], read).optional()?;
+    row.map(seen).transpose()
+}
+
+/// Returns the names of repositories, in the order of the alphabet.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn names(connection: &Connection, limit: u32) -> Result<Vec<String>, Error> {
+    let mut names = connection
+        .prepare_cached("SELECT DISTINCT full_name FROM repository ORDER BY full_name COLLATE NOCASE LIMIT ?1")?;
+    let rows = names.query_map([limit], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Says whether the schedules of a repository were ever read.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn has_been_read(connection: &Connection, host: &str, id: u64) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM repository WHERE host = ?1 AND id = ?2 AND read_by IS NOT NULL";
+    Ok(connection.prepare_cached(sql)?.exists(params![host, signed(id)?])?)
+}
+
+type Row = (String, i64, String, Option<String>);
+
+pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+pub(super) fn seen((host, id, full_name, default_branch): Row) -> Result<Seen, Error> {
+    Ok(Seen { host, repository: Repository { id: unsigned(id)?, full_name, default_branch } })
+}
