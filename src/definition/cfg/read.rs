@@ -164,7 +164,7 @@ pub(super) fn read_section(
         match key.name {
             "pipeline" => file = value::file(value, report).map(|path| (path, &value.range)),
             "command" => {
-                command = value::command(key, value, &names, report).map(|command| (command, &entry.key_range))
+                command = value::command(key, value, &names, report).map(|command| (command, &entry.key_range));
             }
             "filter" => section.filter = value::filter(value, &names, dialect, report),
             "paths" => section.paths = value::paths(value, report),
