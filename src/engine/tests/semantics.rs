@@ -378,6 +378,16 @@ fn a_held_pipeline_begins_when_somebody_says_so() {
 }
 
 #[test]
+fn what_ends_in_a_pipeline_that_sleeps_is_not_told() {
+    let mut run = Run::new(&Tree::Leaf);
+    let fence = run.start("/");
+    run.put(Command::Sleep).unwrap();
+    run.finish(fence, Outcome::Stopped { reason: KillReason::User });
+    let last = run.log.last().unwrap();
+    assert_eq!(effects(&run.pipeline, last), []);
+}
+
+#[test]
 fn a_tree_grows_where_its_generator_says_and_goes_when_that_is_reset() {
     let mut run = Run::new(&serial(vec![Tree::Lazy, Tree::Leaf]));
     let fence = run.start("/0/Generate");
