@@ -32,6 +32,7 @@ mod shared;
 #[cfg(test)]
 mod simulation;
 mod start;
+mod turns;
 pub mod view;
 mod waiting;
 

@@ -21,6 +21,7 @@ use super::{
     options::{Options, Parts},
     pool,
     registry::Registry,
+    turns::Turns,
 };
 use crate::{
     logs,
@@ -52,6 +53,7 @@ pub(super) struct Shared {
     roster: Mutex<HashMap<WorkerId, Enrolled>>,
     pub(super) door: Door,
     pub(super) outbox_changed: Notify,
+    pub(super) turns: Turns,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -81,6 +83,7 @@ impl Shared {
             roster: Mutex::default(),
             door: Door::default(),
             outbox_changed: Notify::new(),
+            turns: Turns::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

@@ -5,10 +5,11 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
+    include_str!("migrations/0005_turns.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -49,6 +50,7 @@ mod tests {
             "f884c8292c97097492c06d8b1c122843f7b2688a3b7a1f3646cf92317c3640f4",
             "c100adb0ac31e5222d6726f846fba788fcce7f2b0a43aed026d3362741932ca6",
             "202b7b2e4f22ce33c165f7b031d9cbfbffc640c649904352366d0fc118ca2b4a",
+            "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
         ];
         assert_eq!(hashes, released);
     }

@@ -15,6 +15,7 @@ pub mod retention;
 mod row;
 pub mod server;
 pub mod tokens;
+pub mod turns;
 
 #[cfg(test)]
 pub(crate) use connection::in_memory;

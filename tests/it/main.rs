@@ -11,6 +11,7 @@ mod backup;
 mod crash;
 mod deliveries;
 mod deploy;
+mod duplicates;
 mod engine;
 mod feedback;
 mod house;

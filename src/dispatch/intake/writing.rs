@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::{
     clock,
@@ -27,6 +27,8 @@ pub(super) struct Conclusion {
     pub(super) dedupe_key: Option<String>,
     pub(super) launches: Vec<Launch>,
     pub(super) messages: Vec<NewMessage>,
+    /// Held where it rests on who else is at work.
+    pub(super) turns: Option<OwnedMutexGuard<()>>,
 }
 
 /// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
@@ -37,7 +39,7 @@ pub(super) async fn write_down(
     conclusion: Conclusion,
 ) -> Result<(), Error> {
     let (now, about) = (clock::now(), about.clone());
-    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages } = conclusion;
+    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, turns } = conclusion;
     let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
     let born: Vec<(Pipeline, Vec<Recorded>)> = launches
         .into_iter()
@@ -92,6 +94,10 @@ pub(super) async fn write_down(
             drop(sender.send(live::Message::Resume { reply }).await);
         }
     }
+    if turns.is_some() {
+        shared.turns.have_changed();
+    }
+    drop(turns);
     // Waking it costs a transaction.
     if tells_the_world {
         shared.outbox_changed.notify_one();
