@@ -15,5 +15,5 @@ pub(crate) struct Start {
 }
 
 pub(crate) async fn run(verb: Start, printer: &mut Printer) -> Outcome {
-    on_pipeline("start", &verb.target, printer, |_| format!("{} begins", verb.target.id)).await
+    on_pipeline("start", &verb.target, printer, |_| format!("{} may begin", verb.target.id)).await
 }

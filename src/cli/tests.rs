@@ -158,7 +158,7 @@ async fn actions_carry_a_key_so_that_a_repetition_does_no_harm() {
 }
 
 #[rstest]
-#[case("start abc-def", "abc-def begins")]
+#[case("start abc-def", "abc-def may begin")]
 #[case("cancel abc-def", "abc-def is being cancelled")]
 #[case("sleep abc-def", "abc-def sleeps")]
 #[case("wake abc-def", "abc-def is awake and goes on")]

@@ -28,7 +28,7 @@ mod template;
 mod toml_text;
 mod trigger;
 
-pub use cfg::{Cfg, Dialect, Duplicate, Event, Paths, Section, Work, missing_file, read_cfg, two_cfgs};
+pub use cfg::{Cfg, Dialect, Event, Paths, Section, Work, missing_file, read_cfg, two_cfgs};
 pub use check::check;
 pub use codes::ALL_CODES;
 pub use command::Command;

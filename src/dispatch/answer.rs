@@ -21,12 +21,14 @@ pub(super) fn projection(pipeline: &Pipeline) -> Projection {
         cause: cause::of_pipeline(pipeline),
         counts: pipeline.counts(NodeIndex::ROOT),
         finished_at: pipeline.finished().map(|(_, at)| at),
+        hold: pipeline.hold(),
+        is_asleep: pipeline.asleep().is_some(),
     }
 }
 
 /// Returns a line of the list from the store's row.
 pub(super) fn summary(listed: Listed) -> PipelineSummary {
-    let Projection { state, ending, cause, counts, finished_at } = listed.projection;
+    let Projection { state, ending, cause, counts, finished_at, .. } = listed.projection;
     PipelineSummary {
         id: listed.id.into(),
         title: listed.title,
@@ -50,7 +52,7 @@ pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
     let executor = &shared.parts.executor;
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
-    let Projection { state, ending, cause, counts, finished_at } = projection(pipeline);
+    let Projection { state, ending, cause, counts, finished_at, hold, is_asleep } = projection(pipeline);
     PipelineView {
         summary: PipelineSummary {
             id: launch.pipeline.to_string(),
@@ -71,8 +73,9 @@ pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
         seq: pipeline.seq(),
         executor: executor.name().to_owned(),
         isolated: executor.isolates(),
-        hold: pipeline.hold(),
-        asleep: pipeline.asleep().is_some(),
+        hold,
+        asleep: is_asleep,
+        waits_for: waiting::turn(shared, pipeline),
         nodes: pipeline
             .definition()
             .subtree(NodeIndex::ROOT)

@@ -9,8 +9,8 @@ use crate::{
     engine::Pipeline,
     forge::{CommitState, CommitStatus},
     model::{
-        Counts, Ending, Hold, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger, format_duration,
-        status_context,
+        Actor, Counts, Ending, Hold, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger,
+        format_duration, status_context,
     },
     notify::{Failure, Run, SlackMessage},
     store::{outbox::NewMessage, pipelines::Projection},
@@ -43,12 +43,13 @@ pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milest
         Milestone::Begun | Milestone::Progress => None,
     };
     // People look for the beginning and for the end at once; only what lies between can wait.
-    let pause = |usual: Duration| if milestone == Milestone::Progress { usual } else { Duration::ZERO };
+    let can_wait = milestone == Milestone::Progress && !is_displaced(pipeline);
+    let pause = |usual: Duration| if can_wait { usual } else { Duration::ZERO };
     let status = CommitStatus {
         repository_id: launch.trigger.repository.id,
         sha: launch.trigger.sha.clone(),
         context: launch.status_context(),
-        state: commit_state(ending),
+        state: if is_displaced(pipeline) { CommitState::Error } else { commit_state(ending) },
         description: description(pipeline, ending),
         target_url: Some(page(options, &launch.pipeline)),
     };
@@ -94,6 +95,12 @@ fn status_row(trigger: &Trigger, status: &CommitStatus, is_final: bool, pause: D
     Some(NewMessage { lane, kind: STATUS, payload, is_final, pause })
 }
 
+/// Says whether it sleeps because a newer one took its place. It does not go on by itself: to the forge that is an end, until
+/// somebody wakes it.
+fn is_displaced(pipeline: &Pipeline) -> bool {
+    pipeline.finished().is_none() && pipeline.asleep() == Some(&Actor::Server)
+}
+
 fn commit_state(ending: Option<Ending>) -> CommitState {
     match ending {
         None => CommitState::Pending,
@@ -111,8 +118,17 @@ fn description(pipeline: &Pipeline, ending: Option<Ending>) -> String {
         pipeline.finished().and_then(|(_, at)| Duration::try_from(at.duration_since(pipeline.created_at())).ok());
     let time = time.map(|time| format!(" in {}", format_duration(time))).unwrap_or_default();
     match (ending, cause::of_pipeline(pipeline)) {
+        (None, _) if is_displaced(pipeline) => {
+            let (kind, _) = pipeline.launch().trigger.subject();
+            format!("put to sleep: a newer commit of the same {kind} took its place; {done}")
+        }
         (None, _) if pipeline.hold() == Some(Hold::Approval) => {
             "waits for approval: the code comes from a fork".to_owned()
+        }
+        (None, _) if pipeline.hold() == Some(Hold::Turn) => {
+            let turn = pipeline.launch().turn.as_ref();
+            let words = turn.map_or_else(|| "waits for its turn".to_owned(), |turn| turn.words(turn.behind.as_ref()));
+            format!("deferred: {words}")
         }
         (None, _) => progress(&counts),
         (Some(Ending::Done), _) | (Some(_), None) => format!("{done}{time}"),
@@ -144,7 +160,7 @@ fn cut(text: &str, room: usize) -> String {
 
 fn run(options: &Options, pipeline: &Pipeline) -> Run {
     let launch = pipeline.launch();
-    let Projection { state, ending, cause, counts, finished_at: _ } = answer::projection(pipeline);
+    let Projection { state, ending, cause, counts, .. } = answer::projection(pipeline);
     let failures = cause::failed_leaves(pipeline)
         .into_iter()
         .filter(|node| {

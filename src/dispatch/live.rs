@@ -21,7 +21,9 @@ use super::{
 use crate::{
     clock,
     engine::{self, Pipeline},
-    model::{Actor, Command, Effect, Event, Fence, Milestone, NodeIndex, NodePath, PipelineId, Recorded, WorkerId},
+    model::{
+        Actor, Command, Effect, Event, Fence, Hold, Milestone, NodeIndex, NodePath, PipelineId, Recorded, WorkerId,
+    },
     store::{self, outbox, pipelines},
 };
 
@@ -141,6 +143,13 @@ impl Live {
 
     fn is_over(&self) -> bool {
         self.pipeline.finished().is_some() && self.pipeline.live_attempts().next().is_none()
+    }
+
+    /// Says whether another may begin now that waited for this one, or this one itself.
+    fn may_give_way(&self) -> bool {
+        let pipeline = &self.pipeline;
+        pipeline.launch().turn.is_some()
+            && (pipeline.finished().is_some() || pipeline.asleep().is_some() || pipeline.hold() == Some(Hold::Turn))
     }
 
     fn pause(&self) -> Duration {
@@ -292,6 +301,9 @@ impl Live {
             };
         }
         self.shared.feed.publish(&self.id, &events);
+        if self.may_give_way() {
+            self.shared.turns.have_changed();
+        }
         if events.iter().any(|recorded| matches!(recorded.event, Event::PipelineFinished { .. })) {
             let state = self.pipeline.state(NodeIndex::ROOT);
             let cause = super::cause::of_pipeline(&self.pipeline).unwrap_or_default();

@@ -34,6 +34,7 @@ mod shared;
 #[cfg(test)]
 mod simulation;
 mod start;
+mod turns;
 pub mod view;
 mod waiting;
 

@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::oneshot;
 
-use super::{error::Error, intake, live, options::Options, pool, pool::Queue, shared::Shared, start};
+use super::{error::Error, intake, live, options::Options, pool, pool::Queue, shared::Shared, start, turns};
 use crate::{
     engine::{Attempt, Pipeline},
     model::{Fence, NodeIndex, PipelineId, WorkerId},
@@ -82,6 +82,7 @@ pub(super) async fn run(shared: Arc<Shared>, backlog: Backlog) {
         tracing::info!(pipelines = total, "pipelines are resumed");
     }
     shared.tasks.spawn(intake::run(Arc::clone(&shared)));
+    shared.tasks.spawn(turns::run(Arc::clone(&shared)));
     shared.tasks.spawn(sweep(Arc::clone(&shared)));
 }
 

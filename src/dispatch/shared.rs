@@ -21,6 +21,7 @@ use super::{
     options::{Options, Parts},
     pool,
     registry::Registry,
+    turns::Turns,
 };
 use crate::{
     logs,
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     pub(super) door: Door,
     pub(super) outbox_changed: Notify,
     pub(super) schedules_changed: Notify,
+    pub(super) turns: Turns,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -83,6 +85,7 @@ impl Shared {
             door: Door::default(),
             outbox_changed: Notify::new(),
             schedules_changed: Notify::new(),
+            turns: Turns::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

@@ -59,6 +59,9 @@ pub struct PipelineView {
     /// Whether it was put to sleep: nothing starts until it is woken.
     #[serde(default)]
     pub asleep: bool,
+    /// Which pipeline it waits for before it begins, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Parents before children; the first is the root.
     pub nodes: Vec<NodeView>,
 }

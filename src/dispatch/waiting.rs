@@ -3,12 +3,24 @@
 use super::{pool::Reason, shared::Shared, start};
 use crate::{
     engine::{self, Pipeline},
-    model::{NodeIndex, State},
+    model::{Hold, NodeIndex, State},
 };
+
+/// Says which pipeline one waits for before it begins; nothing where it waits for none.
+pub(super) fn turn(shared: &Shared, pipeline: &Pipeline) -> Option<String> {
+    let launch = pipeline.launch();
+    let turn = launch.turn.as_ref().filter(|_| pipeline.hold() == Some(Hold::Turn))?;
+    // The one that it was launched behind may have gone.
+    let before = shared.turns.before(&launch.pipeline);
+    Some(turn.words(before.as_ref().or(turn.behind.as_ref())))
+}
 
 /// Says what a node waits for; nothing when it runs or has ended.
 pub(super) fn reason(shared: &Shared, pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
     let words = engine::waits_for(pipeline, node);
+    if words.is_some() && pipeline.hold() == Some(Hold::Turn) && !pipeline.is_skipped(node) {
+        return turn(shared, pipeline);
+    }
     let Some(leaf) = pipeline.leaf(node).filter(|_| pipeline.state(node) == State::Queued) else { return words };
     let is_leased = leaf.attempts.last().is_some_and(|attempt| attempt.finished_at.is_none() && !attempt.detached);
     if let Some(trouble) = shared.problem("executor") {

@@ -17,6 +17,8 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
             vec![Effect::Offer { node: *node }]
         }
         Event::AttemptUnleased { .. } | Event::AttemptReturned { .. } => vec![],
+        // What still goes on in a pipeline that sleeps decides nothing. Telling of it might speak over another one of the commit.
+        Event::AttemptStarted { .. } | Event::AttemptFinished { .. } if sleeps(pipeline) => vec![],
         Event::AttemptStarted { .. }
         | Event::AttemptFinished { .. }
         | Event::NodeCannotRun { .. }
@@ -46,6 +48,10 @@ pub fn effects(pipeline: &Pipeline, recorded: &Recorded) -> Vec<Effect> {
         }
         Event::PipelineFinished { ending } => vec![Effect::Report(Milestone::Finished(*ending)), Effect::Release],
     }
+}
+
+fn sleeps(pipeline: &Pipeline) -> bool {
+    pipeline.asleep().is_some() && pipeline.finished().is_none()
 }
 
 /// Something is to be told. Of a pipeline that has ended, and goes on having ended, its end is told again: nothing else would

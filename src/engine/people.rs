@@ -6,10 +6,16 @@ use super::{
     pipeline::{Phase, Pipeline},
     settle::Dirty,
 };
-use crate::model::{Actor, Ending, KillReason, NodeIndex, State};
+use crate::model::{Actor, Ending, Hold, KillReason, NodeIndex, State};
 
 impl Pipeline {
     pub(super) fn release_hold(&mut self) {
+        // Whoever lets it run does not let it go before others; that is another word.
+        let takes_turn = self.launch.turn.as_ref().is_some_and(|turn| turn.duplicate.waits());
+        if takes_turn && self.hold != Some(Hold::Turn) {
+            self.hold = Some(Hold::Turn);
+            return;
+        }
         self.hold = None;
         let mut dirty = Dirty::new();
         self.begin(&mut dirty);

@@ -1,7 +1,7 @@
 //! Why a node does not run. Reads the state, changes nothing.
 
 use super::pipeline::{Attempt, Phase, Pipeline};
-use crate::model::{Hold, KillReason, NodeIndex, NodeKind, State};
+use crate::model::{Actor, Hold, KillReason, NodeIndex, NodeKind, State};
 
 /// Says in words what a node waits for; nothing when it runs or has ended.
 pub fn waits_for(pipeline: &Pipeline, node: NodeIndex) -> Option<String> {
@@ -21,10 +21,17 @@ fn pending(pipeline: &Pipeline, node: NodeIndex) -> String {
     match pipeline.hold() {
         Some(Hold::Approval) => return "held: fork pull request needs approval".into(),
         Some(Hold::Manual) => return "held: waits for somebody to start the pipeline".into(),
+        Some(Hold::Turn) => {
+            let turn = pipeline.launch().turn.as_ref();
+            return turn.map_or_else(|| "waits for its turn".into(), |turn| turn.words(turn.behind.as_ref()));
+        }
         None => {}
     }
     if pipeline.cancelled_by().is_some() {
         return "not reached before the pipeline was cancelled".into();
+    }
+    if pipeline.asleep() == Some(&Actor::Server) {
+        return "the pipeline sleeps: a newer one took its place".into();
     }
     if let Some(actor) = pipeline.asleep() {
         return format!("the pipeline sleeps (asked for by {actor})");

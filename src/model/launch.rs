@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Definition, PipelineId, Trigger};
+use super::{Definition, PipelineId, Trigger, Turn};
 
 /// How far the code of a pipeline is trusted. Nothing is shared between the classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -22,6 +22,8 @@ pub enum Hold {
     Manual,
     /// It runs the code of a fork, and somebody with the right to do so must approve it.
     Approval,
+    /// Others of the same section, and of the same branch, pull request or tag, go first. The server starts it after them.
+    Turn,
 }
 
 /// One pipeline to be started.
@@ -47,6 +49,9 @@ pub struct Launch {
     /// GiB of memory that one node can get at most on this server: retries with more memory stop there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_mem: Option<f64>,
+    /// Its place among those that are in one another's way; nothing where it is in nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
 }
 
 /// The bound of memory is compared as it was set.

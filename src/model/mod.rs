@@ -17,6 +17,7 @@ mod send;
 mod state;
 mod tree;
 mod trigger;
+mod turn;
 
 pub use actor::Actor;
 pub use callback::{Callback, On, Remedy};
@@ -33,3 +34,4 @@ pub use send::SendError;
 pub use state::{Counts, Ending, KillReason, Outcome, State};
 pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, MAX_DEPTH, Needs, Resources};
 pub use trigger::{Repository, Trigger, TriggerKind};
+pub use turn::{Duplicate, Turn};

@@ -185,6 +185,24 @@ impl Trigger {
         }
     }
 
+    /// Returns what it is about, the kind of thing and its name: ("branch", "main").
+    pub fn subject(&self) -> (&'static str, String) {
+        match &self.kind {
+            TriggerKind::Push { branch, .. }
+            | TriggerKind::BranchCreated { branch }
+            | TriggerKind::BranchDeleted { branch, .. }
+            | TriggerKind::MergeGroup { branch, .. }
+            | TriggerKind::Cron { branch, .. }
+            | TriggerKind::Manual { branch, .. } => ("branch", branch.clone()),
+            TriggerKind::PullRequest { number, .. } | TriggerKind::Comment { number, .. } => {
+                ("pull request", number.to_string())
+            }
+            TriggerKind::Tag { tag } | TriggerKind::TagDeleted { tag, .. } | TriggerKind::Release { tag, .. } => {
+                ("tag", tag.clone())
+            }
+        }
+    }
+
     /// Returns the full name of the reference under which a server of repositories has the commit.
     pub fn reference(&self) -> String {
         match &self.kind {

@@ -114,7 +114,16 @@ pub(crate) fn failed_pipeline() -> PipelineView {
         slow,
         deploy,
     ];
-    PipelineView { summary, seq: 31, executor: "docker".into(), isolated: true, hold: None, asleep: false, nodes }
+    PipelineView {
+        summary,
+        seq: 31,
+        executor: "docker".into(),
+        isolated: true,
+        hold: None,
+        asleep: false,
+        waits_for: None,
+        nodes,
+    }
 }
 
 /// Makes a pipeline that is on its way.

@@ -55,6 +55,10 @@ pub fn standstill(pipeline: &PipelineView) -> Option<String> {
         _ if pipeline.summary.ending.is_some() => None,
         (_, true) => Some(format!("it sleeps; `conducto wake {id}` lets it go on")),
         (Some(Hold::Manual), false) => Some(format!("it waits to be started; `conducto start {id}` does that")),
+        (Some(Hold::Turn), false) => {
+            let words = pipeline.waits_for.as_deref().unwrap_or("waits for its turn");
+            Some(format!("it {words}; `conducto start {id}` lets it go ahead"))
+        }
         (Some(Hold::Approval), false) => {
             Some(format!("it waits for approval: the code comes from a fork; `conducto start {id}` lets it run"))
         }

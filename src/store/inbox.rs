@@ -224,9 +224,17 @@ pub fn claim_trigger(connection: &Connection, dedupe_key: &str, seq: i64) -> Res
     if claim.execute(params![dedupe_key, seq])? > 0 {
         return Ok(None);
     }
+    Ok(owner_of_trigger(connection, dedupe_key)?.filter(|(owner, _)| *owner != seq).map(|(_, guid)| guid))
+}
+
+/// Returns the delivery that has claimed an event, its position and its guid.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn owner_of_trigger(connection: &Connection, dedupe_key: &str) -> Result<Option<(i64, String)>, Error> {
     let sql = "SELECT inbox.seq, guid FROM trigger_seen JOIN inbox ON inbox.seq = inbox_seq WHERE dedupe_key = ?1";
-    let (owner, guid): (i64, String) = connection.query_row(sql, [dedupe_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((owner != seq).then_some(guid))
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([dedupe_key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// Lists deliveries, newest first.

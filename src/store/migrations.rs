@@ -5,11 +5,12 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
     include_str!("migrations/0004_schedules.sql"),
+    include_str!("migrations/0005_turns.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -51,6 +52,7 @@ mod tests {
             "c100adb0ac31e5222d6726f846fba788fcce7f2b0a43aed026d3362741932ca6",
             "202b7b2e4f22ce33c165f7b031d9cbfbffc640c649904352366d0fc118ca2b4a",
             "70bbc023f7bccfb3fe80a48192c7323cc538f4bcc4924a76e67ea2d7ace3482e",
+            "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
         ];
         assert_eq!(hashes, released);
     }

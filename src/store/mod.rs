@@ -17,6 +17,7 @@ mod row;
 pub mod schedules;
 pub mod server;
 pub mod tokens;
+pub mod turns;
 
 #[cfg(test)]
 pub(crate) use connection::in_memory;

@@ -8,7 +8,7 @@ use super::{
     error::Error,
     row::{from_word, micros, signed, timestamp, unsigned, word},
 };
-use crate::model::{Counts, Ending, Event, Fence, Launch, PipelineId, Recorded, State, Trust, WorkerId};
+use crate::model::{Counts, Ending, Event, Fence, Hold, Launch, PipelineId, Recorded, State, Trust, WorkerId};
 
 /// What lists show of a pipeline; a projection of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Projection {
     pub counts: Counts,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Why it has not begun.
+    pub hold: Option<Hold>,
+    /// Whether it was put to sleep.
+    pub is_asleep: bool,
 }
 
 /// A line of the list of pipelines.
@@ -77,8 +81,8 @@ pub fn create(
     let trigger = &launch.trigger;
     connection.execute(
         "INSERT INTO pipeline(uuid, id, inbox_seq, title, section, repository_id, repository, described, sha, sender,
-                              trust, state, counts, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'pending', '{}', ?12)",
+                              trust, turn, state, counts, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'pending', '{}', ?13)",
         params![
             uuid.as_bytes(),
             launch.pipeline.as_str(),
@@ -91,6 +95,7 @@ pub fn create(
             trigger.sha,
             trigger.sender,
             word(&launch.trust)?,
+            launch.turn.as_ref().map(|turn| turn.key.as_str()),
             micros(now)
         ],
     )?;
@@ -121,7 +126,7 @@ pub fn append(
         ])?;
         track_attempt(connection, key, &recorded.event)?;
     }
-    let Projection { state, ending, cause, counts, finished_at } = projection;
+    let Projection { state, ending, cause, counts, finished_at, hold, is_asleep } = projection;
     connection.prepare_cached("UPDATE pipeline SET state = ?2, counts = ?3 WHERE key = ?1")?.execute(params![
         key,
         state.word(),
@@ -130,10 +135,18 @@ pub fn append(
     // Much can reopen a pipeline. Rows that stay as they are are not written: the index of live ones hangs on them.
     connection
         .prepare_cached(
-            "UPDATE pipeline SET ending = ?2, cause = ?3, finished_at = ?4, released = released AND ?4 IS NOT NULL
-             WHERE key = ?1 AND (finished_at IS NOT ?4 OR ending IS NOT ?2)",
+            "UPDATE pipeline SET ending = ?2, cause = ?3, finished_at = ?4, released = released AND ?4 IS NOT NULL,
+                    hold = ?5, asleep = ?6
+             WHERE key = ?1 AND (finished_at IS NOT ?4 OR ending IS NOT ?2 OR hold IS NOT ?5 OR asleep IS NOT ?6)",
         )?
-        .execute(params![key, ending.as_ref().map(word).transpose()?, cause, finished_at.map(micros)])?;
+        .execute(params![
+            key,
+            ending.as_ref().map(word).transpose()?,
+            cause,
+            finished_at.map(micros),
+            hold.as_ref().map(word).transpose()?,
+            is_asleep
+        ])?;
     Ok(())
 }
 
@@ -309,7 +322,7 @@ pub fn remembered(connection: &Connection, key: &str) -> Result<Option<u64>, Err
 }
 
 const SELECT: &str = "SELECT id, title, section, repository, described, sha, sender, trust, created_at,
-    state, ending, cause, counts, finished_at FROM pipeline";
+    state, ending, cause, counts, finished_at, hold, asleep FROM pipeline";
 
 fn read_row(row: &Row<'_>) -> Result<Listed, Error> {
     let id: String = row.get(0)?;
@@ -329,6 +342,8 @@ fn read_row(row: &Row<'_>) -> Result<Listed, Error> {
             cause: row.get(11)?,
             counts: serde_json::from_str(&row.get::<_, String>(12)?)?,
             finished_at: row.get::<_, Option<i64>>(13)?.map(timestamp).transpose()?,
+            hold: row.get::<_, Option<String>>(14)?.map(from_word).transpose()?,
+            is_asleep: row.get(15)?,
         },
     })
 }

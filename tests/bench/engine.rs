@@ -184,5 +184,6 @@ fn launch(leaves: u32) -> anyhow::Result<Launch> {
         trust: Trust::Trusted,
         hold: None,
         most_mem: None,
+        turn: None,
     })
 }

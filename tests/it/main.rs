@@ -13,6 +13,7 @@ mod crash;
 mod cron;
 mod deliveries;
 mod deploy;
+mod duplicates;
 mod engine;
 mod events;
 mod feedback;

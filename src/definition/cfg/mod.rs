@@ -17,4 +17,4 @@ mod tests;
 pub(crate) use keys::KEYS;
 pub use paths::Paths;
 pub use read::read_cfg;
-pub use section::{Cfg, Dialect, Duplicate, Event, Section, Work, missing_file, two_cfgs};
+pub use section::{Cfg, Dialect, Event, Section, Work, missing_file, two_cfgs};

@@ -17,10 +17,10 @@ use super::{
     dialect,
     keys::{KEYS, event_elsewhere},
     old, own,
-    section::{Cfg, Dialect, Duplicate, Event, Section, Work},
+    section::{Cfg, Dialect, Event, Section, Work},
     value,
 };
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Duplicate};
 
 /// Larger files are refused.
 const LARGEST_FILE: usize = 256 * 1024;

@@ -13,7 +13,7 @@ use super::{
     },
     paths::Paths,
 };
-use crate::model::{Diagnostic, Span};
+use crate::model::{Diagnostic, Duplicate, Span};
 
 /// The sections of one conducto.cfg, in the order of the file.
 #[derive(Clone, Debug)]
@@ -55,20 +55,6 @@ pub enum Work {
     },
     /// What a script prints.
     Command(Command),
-}
-
-/// What becomes of a pipeline while an earlier one of the same section, and of the same branch, pull request or tag, goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Duplicate {
-    /// Both run.
-    #[default]
-    Allow,
-    /// The new one is not launched.
-    SuppressNew,
-    /// The new one waits until the earlier ones are over.
-    Defer,
-    /// The earlier ones are put to sleep.
-    SleepOld,
 }
 
 /// An event that sections answer.

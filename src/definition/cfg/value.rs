@@ -14,9 +14,9 @@ use super::{
     },
     keys::KEYS,
     paths::Paths,
-    section::{Dialect, Duplicate},
+    section::Dialect,
 };
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Duplicate};
 
 /// Reads a filter and puts its faults where they stand in the file.
 pub(super) fn filter(value: &Located, known: &[Name], dialect: Dialect, report: &mut Report) -> Option<Filter> {

@@ -8,7 +8,7 @@ use crate::{
     definition::{self, Section, Work, outfitted, printing},
     dispatch::shared::Shared,
     git::{FileAtCommit, MirrorName},
-    model::{Definition, Diagnostic, Hold, Launch, Span, Trigger, Trust},
+    model::{Definition, Diagnostic, Hold, Launch, Span, Trigger, Trust, Turn},
 };
 
 /// Largest definition file, in bytes.
@@ -48,6 +48,7 @@ pub(super) async fn launch(
         trust,
         hold,
         most_mem: Some(shared.options.budget.largest.gib()),
+        turn: Some(Turn::of(trigger, &section.name(), section.duplicate)),
     };
     Ok((Some(launch), diagnostics))
 }

@@ -1,10 +1,11 @@
 //! From a stored delivery to pipelines: `door` says that one has come, `room` takes what is due, `reading` finds out what it
-//! leads to (parse, fetch, read conducto.cfg at that commit), `launching` makes the launch of each section, `writing` commits all
-//! of that at once. `own` is what the server delivers to itself, `tip` knows the commit where an event names none, `cfg_file`
-//! reads the configuration at a commit, `schedules` says what the clock is to bring.
+//! leads to (parse, fetch, read conducto.cfg at that commit), `launching` makes the launch of each section, `duplicates` looks
+//! who is in whose way, `writing` commits all of that at once. `own` is what the server delivers to itself, `tip` knows the
+//! commit where an event names none, `cfg_file` reads the configuration at a commit, `schedules` says what the clock is to bring.
 
 mod cfg_file;
 mod door;
+mod duplicates;
 mod launching;
 mod own;
 mod reading;

@@ -6,6 +6,7 @@ use tokio_util::bytes::Bytes;
 
 use super::{
     cfg_file::{self, CFG, CfgAtCommit},
+    duplicates::settle,
     launching::launch,
     own, schedules, tip,
     writing::Conclusion,
@@ -149,7 +150,8 @@ async fn launches(
         diagnostics.append(&mut found);
     }
     conclusion.diagnostics = definition::text(&diagnostics, false);
-    conclusion.verdict = Some(verdict(&trigger, &answer, &conclusion.launches, &failures));
+    let dropped = settle(shared, waiting, &trigger, &mut conclusion).await?;
+    conclusion.verdict = Some(verdict(&trigger, &answer, &conclusion.launches, &dropped, &failures));
     Ok(conclusion)
 }
 
@@ -157,20 +159,21 @@ fn verdict(
     trigger: &Trigger,
     answer: &definition::Answer<'_>,
     launches: &[Launch],
+    dropped: &[String],
     failures: &[String],
 ) -> (Verdict, String) {
     let mut words: Vec<String> = Vec::new();
     if !launches.is_empty() {
-        let list: Vec<String> =
-            launches.iter().map(|launch| format!("{} ({})", launch.pipeline, launch.section)).collect();
+        let list: Vec<String> = launches.iter().map(started).collect();
         let noun = if list.len() == 1 { "pipeline" } else { "pipelines" };
         let waits = if list.len() == 1 { "waits" } else { "wait" };
         let held = match launches.first().and_then(|launch| launch.hold) {
             Some(Hold::Approval) => format!(", which {waits} for approval: the code comes from a fork"),
-            Some(Hold::Manual) | None => String::new(),
+            Some(Hold::Manual | Hold::Turn) | None => String::new(),
         };
         words.push(format!("started {noun} {}{held}", list.join(", ")));
     }
+    words.extend_from_slice(dropped);
     words.extend_from_slice(failures);
     if answer.launching.is_empty() {
         words.push(definition::no_match_verdict(CFG, trigger));
@@ -178,12 +181,20 @@ fn verdict(
         let near = answer.still.iter().filter(|still| still.section.split('.').next() == Some(event));
         words.extend(near.map(ToString::to_string));
     }
-    let verdict = match (failures.is_empty(), answer.launching.is_empty()) {
+    let verdict = match (failures.is_empty(), launches.is_empty()) {
         (false, _) => Verdict::Failed,
         (true, true) => Verdict::Ignored,
         (true, false) => Verdict::Done,
     };
     (verdict, words.join("; "))
+}
+
+fn started(launch: &Launch) -> String {
+    let waits = match (launch.hold, &launch.turn) {
+        (Some(Hold::Turn), Some(turn)) => format!(", which {}", turn.words(turn.behind.as_ref())),
+        _ => String::new(),
+    };
+    format!("{} ({}){waits}", launch.pipeline, launch.section)
 }
 
 /// Returns the commit that a fork's code wants to be merged into; nothing for code of the repository itself.

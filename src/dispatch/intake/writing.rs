@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::{
     clock,
@@ -33,6 +33,8 @@ pub(super) struct Conclusion {
     pub(super) seen: Option<Seen>,
     /// The schedules of that repository, where they were read.
     pub(super) schedules: Option<Vec<NewSchedule>>,
+    /// Held where it rests on who else is at work.
+    pub(super) turns: Option<OwnedMutexGuard<()>>,
 }
 
 /// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
@@ -43,7 +45,7 @@ pub(super) async fn write_down(
     conclusion: Conclusion,
 ) -> Result<(), Error> {
     let (now, about) = (clock::now(), about.clone());
-    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, seen, schedules } = conclusion;
+    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, seen, schedules, turns } = conclusion;
     let has_schedules = schedules.is_some();
     let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
     let born: Vec<(Pipeline, Vec<Recorded>)> = launches
@@ -108,6 +110,10 @@ pub(super) async fn write_down(
     if has_schedules {
         shared.schedules_changed.notify_one();
     }
+    if turns.is_some() {
+        shared.turns.have_changed();
+    }
+    drop(turns);
     // Waking it costs a transaction.
     if tells_the_world {
         shared.outbox_changed.notify_one();

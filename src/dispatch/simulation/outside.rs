@@ -102,6 +102,7 @@ fn launches(seed: u64, number: usize, count: usize) -> Vec<Launch> {
             trust: Trust::Trusted,
             hold: luck.happens(50).then_some(Hold::Manual),
             most_mem: Some(64.0),
+            turn: None,
         })
         .collect()
 }

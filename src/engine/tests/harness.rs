@@ -102,6 +102,7 @@ impl Run {
             trust: Trust::Trusted,
             hold: None,
             most_mem: None,
+            turn: None,
         };
         change(&mut launch);
         let (pipeline, log) = engine::launch(launch, Timestamp::UNIX_EPOCH, Actor::Forge { login: "kim".into() });

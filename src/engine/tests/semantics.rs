@@ -8,8 +8,8 @@ use super::harness::{Run, Tree};
 use crate::{
     engine::{effects, waits_for},
     model::{
-        Actor, Callback, Command, Edit, Effect, Ending, Event, Fence, Hold, KillReason, Milestone, NodeIndex, On,
-        Outcome, Rejected, Remedy, Reuse, Settings, State,
+        Actor, Callback, Command, Duplicate, Edit, Effect, Ending, Event, Fence, Hold, KillReason, Milestone,
+        NodeIndex, On, Outcome, Rejected, Remedy, Reuse, Settings, State, Turn,
     },
 };
 
@@ -375,6 +375,36 @@ fn a_held_pipeline_begins_when_somebody_says_so() {
     let mut run = Run::launched(serial(vec![Tree::Leaf]).definition(), |launch| launch.hold = Some(Hold::Manual));
     run.put(Command::Cancel).unwrap();
     assert_eq!((run.letters().as_str(), run.ending()), ("EP", Some(Ending::Cancelled)));
+}
+
+#[test]
+fn who_is_let_run_takes_a_turn_where_others_go_first() {
+    for (duplicate, waits) in [(Duplicate::Defer, true), (Duplicate::SleepOld, true), (Duplicate::Allow, false)] {
+        let mut run = Run::launched(Tree::Leaf.definition(), |launch| {
+            launch.hold = Some(Hold::Approval);
+            launch.turn = Some(Turn::of(&launch.trigger, "push", duplicate));
+        });
+        run.put(Command::Run).unwrap();
+        assert_eq!(run.pipeline.hold(), waits.then_some(Hold::Turn));
+        assert_eq!(run.letters(), if waits { "P" } else { "Q" });
+        if waits {
+            let why = waits_for(&run.pipeline, NodeIndex::ROOT).unwrap();
+            assert_eq!(why, format!("waits for its turn (duplicate = \"{}\")", duplicate.word()));
+            run.put(Command::Run).unwrap();
+        }
+        assert_eq!((run.pipeline.hold(), run.letters().as_str()), (None, "Q"));
+        run.check();
+    }
+}
+
+#[test]
+fn what_ends_in_a_pipeline_that_sleeps_is_not_told() {
+    let mut run = Run::new(&Tree::Leaf);
+    let fence = run.start("/");
+    run.put(Command::Sleep).unwrap();
+    run.finish(fence, Outcome::Stopped { reason: KillReason::User });
+    let last = run.log.last().unwrap();
+    assert_eq!(effects(&run.pipeline, last), []);
 }
 
 #[test]

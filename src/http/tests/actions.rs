@@ -32,6 +32,8 @@ pub(super) async fn begin(store: &Store, launch: Launch) {
         cause: None,
         counts: pipeline.counts(NodeIndex::ROOT),
         finished_at: None,
+        hold: pipeline.hold(),
+        is_asleep: false,
     };
     let written = store.write(move |connection| {
         pipelines::create(connection, &launch, None, clock::new_uuid(), now)?;
@@ -73,6 +75,7 @@ fn launch() -> Launch {
         trust: Trust::Trusted,
         hold: None,
         most_mem: None,
+        turn: None,
     }
 }
 

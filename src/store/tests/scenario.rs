@@ -237,6 +237,8 @@ fn projection(pipeline: &Pipeline) -> Projection {
         cause: None,
         counts: pipeline.counts(NodeIndex::ROOT),
         finished_at: pipeline.finished().map(|(_, at)| at),
+        hold: pipeline.hold(),
+        is_asleep: pipeline.asleep().is_some(),
     }
 }
 
