@@ -4,12 +4,17 @@
 //! would stand in a file, or in the old product's serialization (`compat.md` §1).
 
 mod blob;
+mod bounded;
+mod id;
 mod node;
 mod read;
 mod serialization;
 mod tree;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use blob::pack;
 pub use read::read;
+pub use write::to_json;
