@@ -1,6 +1,6 @@
 //! Floor 7: puts the whole server together and runs it. The only place that knows every room.
 
-mod binary;
+mod kit;
 mod machine;
 
 use std::{
@@ -167,7 +167,7 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         ExecutorChoice::Docker => Choice::Docker,
         ExecutorChoice::Process => Choice::Process,
     };
-    let binary = binary::place(&layout.bin()).context("failed to put the worker's binary in its place")?;
+    let binary = kit::place(&layout.bin()).context("failed to put what workers need in its place")?;
     let docker = docker::Options {
         server: server.to_owned(),
         binary: binary.clone(),

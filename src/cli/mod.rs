@@ -21,6 +21,7 @@ mod rerun;
 mod reset;
 mod restore;
 mod run;
+mod script;
 mod serve;
 mod show;
 mod skip;

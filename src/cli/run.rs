@@ -11,12 +11,17 @@ use super::{
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, kill, list, logs, place,
     printer::Printer,
-    prune, rerun, reset, restore, serve, show, skip, sleep, start, unskip, wake,
+    prune, rerun, reset, restore, script, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if let Some(arguments) = script::asked(std::env::args_os()) {
+        let failure = script::run(&arguments);
+        Printer::new(super::args::Color::Auto, &place::environment()).failure(&failure).ok();
+        return ExitCode::from(failure.code);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -25,6 +25,9 @@ pub struct Options {
     /// Where the changes of nodes go that run in a layer of their own; without it none can
     #[arg(long)]
     pub layers: Option<PathBuf>,
+    /// Folder with commands and packages for nodes
+    #[arg(long)]
+    pub kit: Option<PathBuf>,
     /// The worker's own id, so that it can be told from others in a list of processes
     #[arg(long)]
     pub name: Option<String>,

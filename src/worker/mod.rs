@@ -5,6 +5,7 @@
 
 mod entry;
 mod ground;
+mod kit;
 mod layer;
 mod line;
 mod link;

@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     Options,
     ground::Ground,
+    kit::Kit,
     line::{Heard, Line},
     memory::OutOfMemory,
     node::Node,
@@ -87,7 +88,7 @@ impl Session {
             last_fence: None,
             ended: VecDeque::new(),
             ground: Ground::prepare(Workspace::new(options)),
-            spawner: Spawner::new()?,
+            spawner: Spawner::new(options.kit.clone().map(Kit::new))?,
             streams: None,
             drains: JoinSet::new(),
             memory: OutOfMemory::open(),

@@ -30,7 +30,7 @@ use nix::{
     unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid},
 };
 
-use super::streams::Streams;
+use super::{kit::Kit, streams::Streams};
 
 /// Bit of the right to mount, and to much else.
 const SYS_ADMIN: u32 = 21;
@@ -131,18 +131,19 @@ pub(crate) struct Program<'a> {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     environment: BTreeMap<OsString, OsString>,
+    kit: Option<Kit>,
     nothing: File,
     stack: Vec<u8>,
 }
 
 impl Spawner {
-    /// Takes up the worker's own environment.
+    /// Takes up the worker's own environment, and what nodes are given.
     ///
     /// # Errors
     /// When there is no /dev/null.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(kit: Option<Kit>) -> io::Result<Self> {
         let environment = std::env::vars_os().collect();
-        Ok(Self { environment, nothing: File::open("/dev/null")?, stack: vec![0; STACK] })
+        Ok(Self { environment, kit, nothing: File::open("/dev/null")?, stack: vec![0; STACK] })
     }
 
     /// Starts a process, the first of a group of its own, in the folder of the worker or in that of its confinement.
@@ -151,10 +152,13 @@ impl Spawner {
     /// When it cannot be started, or not be confined: then nothing of it has run.
     pub(crate) fn spawn(
         &mut self,
-        program: Program<'_>,
+        mut program: Program<'_>,
         streams: &Streams,
         confinement: Option<&Confinement>,
     ) -> io::Result<Pid> {
+        if let Some(kit) = &self.kit {
+            kit.show(&self.environment, &mut program.environment);
+        }
         let path = CString::new(program.path.as_os_str().as_bytes())?;
         let rest = program.arguments.iter().map(|argument| CString::new(argument.as_bytes()));
         let arguments: Vec<CString> = std::iter::once(Ok(path.clone())).chain(rest).collect::<Result<_, _>>()?;
@@ -312,7 +316,7 @@ mod tests {
         let arguments = [OsStr::new("-c"), OsStr::new(script)];
         let program = Program { path: Path::new(path), arguments: &arguments, environment };
         let mut streams = Streams::open()?;
-        let pid = Spawner::new()?.spawn(program, &streams, confinement)?;
+        let pid = Spawner::new(None)?.spawn(program, &streams, confinement)?;
         streams.let_go();
         let said = (read(&mut streams.stdout).await, read(&mut streams.stderr).await);
         waitpid(pid, None).unwrap();

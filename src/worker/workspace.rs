@@ -280,6 +280,7 @@ mod tests {
             private: root.join("private"),
             script: None,
             layers: None,
+            kit: None,
             name: None,
             detach: false,
         }

@@ -22,6 +22,9 @@ const LAYERS: &str = "/conducto/layers";
 
 const BINARY: &str = "/conducto/bin/conducto";
 
+/// The folder that the binary is in on the host: commands and packages for nodes.
+const KIT: &str = "/conducto/kit";
+
 /// Enough for any build, too few for a fork bomb to hurt others.
 const PIDS: i64 = 4096;
 
@@ -46,6 +49,8 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         "/conducto/node",
         "--script",
         "/conducto/cmd.sh",
+        "--kit",
+        KIT,
         "--name",
         spec.worker.as_str(),
     ];
@@ -105,6 +110,9 @@ fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
         bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"),
         bind(&spec.user_data, "/conducto/data/user", "rw"),
     ];
+    if let Some(kit) = options.binary.parent() {
+        binds.push(bind(kit, KIT, "ro"));
+    }
     if spec.requires_docker {
         binds.push(bind(&options.socket, "/var/run/docker.sock", "rw"));
     }

@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct Options {
     /// This server's own id; it owns what carries it in its label, and touches nothing else.
     pub server: String,
-    /// Where the host has this very binary.
+    /// Where the host has this very binary, beside what nodes have from us: commands, and packages in `sdk`.
     pub binary: PathBuf,
     /// The engine's socket.
     pub socket: PathBuf,

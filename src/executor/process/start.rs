@@ -42,7 +42,7 @@ const LOOKS: u32 = 2_000;
 /// What the executor is told once.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// This very binary.
+    /// This very binary, beside what nodes have from us: commands, and packages in `sdk`.
     pub binary: PathBuf,
     /// Folder for what must be remembered; no worker's directory.
     pub state: PathBuf,
@@ -93,6 +93,9 @@ impl Process {
         command.arg("worker").arg("--socket").arg(spec.directory.join("worker.sock"));
         command.arg("--source").arg(spec.source.join(crate::layout::SOURCE)).arg("--work").arg(folder.join("work"));
         command.arg("--private").arg(folder).arg("--name").arg(spec.worker.as_str()).arg("--detach");
+        if let Some(kit) = self.options.binary.parent() {
+            command.arg("--kit").arg(kit);
+        }
         command.env_clear().envs(self.options.environment.iter().cloned()).env(MARK, spec.worker.as_str());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
     }
