@@ -4,6 +4,8 @@
 //! seen before joins those that are damaged further. This leads into corners without instrumented code, so that the stable
 //! toolchain is enough.
 
+#![expect(clippy::print_stdout, reason = "what an attack has come to is shown with --nocapture")]
+
 use std::{
     collections::HashSet,
     fs,

@@ -2,6 +2,7 @@
 //!
 //! Each test runs for two seconds, `CONDUCTO_FUZZ_SECONDS` says otherwise; `CONDUCTO_FUZZ_SEED` repeats a run. What a
 //! failure prints is how to see it again.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod bomb;
 mod damage;
