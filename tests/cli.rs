@@ -104,12 +104,13 @@ fn a_conducto_cfg_is_checked_with_the_files_it_names() {
 /// A repository with a mistake in each of its files, one behind letters of several bytes.
 fn repository(home: &Path) -> std::path::PathBuf {
     let repository = home.join("repository");
-    std::fs::create_dir_all(repository.join("ci/deep er")).unwrap();
-    std::fs::create_dir(repository.join(".git")).unwrap();
+    std::fs::create_dir_all(repository.join("ci/deep er")).expect("the folder can be written");
+    std::fs::create_dir(repository.join(".git")).expect("the folder can be written");
     let cfg = "[push]\npipeline = \"ci/main.toml\"\nenv = { \"🙂é\" = \"x\", b = 1 }\n[pr]\npipeline = \"ci/deep er/p.toml\"\n";
-    std::fs::write(repository.join("conducto.cfg"), cfg).unwrap();
-    std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexce = \"true\"\n").unwrap();
-    std::fs::write(repository.join("ci/deep er/p.toml"), "[\"/\"]\nexec = \"a\"\n[\"/\"]\nexec = \"b\"\n").unwrap();
+    std::fs::write(repository.join("conducto.cfg"), cfg).expect("the folder can be written");
+    std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexce = \"true\"\n").expect("the folder can be written");
+    std::fs::write(repository.join("ci/deep er/p.toml"), "[\"/\"]\nexec = \"a\"\n[\"/\"]\nexec = \"b\"\n")
+        .expect("the folder can be written");
     repository
 }
 

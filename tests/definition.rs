@@ -181,7 +181,7 @@ fn sections_of(text: &str) -> Vec<String> {
             sections.push(String::new());
         }
         is_in_keys = is_key || (is_in_keys && !line.is_empty());
-        sections.last_mut().unwrap().push_str(&format!("{line}\n"));
+        sections.last_mut().expect("there is one").push_str(&format!("{line}\n"));
     }
     sections.retain(|section| section.lines().any(|line| line.starts_with('[')));
     sections

@@ -25,7 +25,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
             }
             "type" if !is_a(rule, value) => say(&format!("{value} is no {rule}")),
             "enum" if !rule.as_array().is_some_and(|words| words.contains(value)) => {
-                say(&format!("{value} not in {rule}"))
+                say(&format!("{value} not in {rule}"));
             }
             "minimum" if value.as_f64() < rule.as_f64() => say(&format!("{value} is below {rule}")),
             "maximum" if value.as_f64() > rule.as_f64() => say(&format!("{value} is above {rule}")),
