@@ -17,7 +17,7 @@ demo: ## build, run a signed webhook through a real repository, show it (KEEP=1 
 test: ## everything: format, lints, unit, snapshot, schema, whole-service and Docker tests
 	@.ci/test.sh
 
-soak: ## what takes longer than anybody waits for: 50,000 other seeds of the simulation, a hundred kill -9
+soak: ## what takes longer than anybody waits for: 50,000 other seeds of the simulation, damaged inputs, a hundred kill -9
 	@.ci/soak.sh
 
 lint: ## format check and clippy, warnings are errors

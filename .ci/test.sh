@@ -18,6 +18,10 @@ cargo clippy --locked --all-targets -- -D warnings
 step "tests"
 INSTA_UPDATE=no cargo test --locked
 
+# Two at a time, a minute each; in `cargo test` above they ran for seconds.
+step "readers under attack"
+CONDUCTO_FUZZ_SECONDS=${CONDUCTO_FUZZ_SECONDS:-60} cargo test --locked --test fuzz -- --nocapture --test-threads=2
+
 step "the binary needs nothing from its surroundings"
 cargo build --locked
 .ci/static.sh target/x86_64-unknown-linux-gnu/debug/conducto

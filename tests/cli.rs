@@ -1,6 +1,13 @@
 //! The command line as people meet it: help, errors, exit codes, each with standard output and standard error.
 
-use std::{path::Path, process::Command};
+#[path = "support/json_schema.rs"]
+mod json_schema;
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use rstest::rstest;
 
@@ -143,6 +150,107 @@ fn an_imagined_event_says_what_it_would_launch(#[case] arguments: &[&str]) {
         format!("event_{}", arguments.join("_").replace(['-', '/', '=', '.', ':'], "_")),
         run.shown()
     );
+}
+
+/// A repository with a mistake in each of its files, one behind letters of several bytes.
+fn repository(home: &Path) -> std::path::PathBuf {
+    let repository = home.join("repository");
+    std::fs::create_dir_all(repository.join("ci/deep er")).expect("the folder can be written");
+    std::fs::create_dir(repository.join(".git")).expect("the folder can be written");
+    let cfg = "[push]\npipeline = \"ci/main.toml\"\nenv = { \"🙂é\" = \"x\", b = 1 }\n[pr]\npipeline = \"ci/deep er/p.toml\"\n";
+    std::fs::write(repository.join("conducto.cfg"), cfg).expect("the folder can be written");
+    std::fs::write(repository.join("ci/main.toml"), "[\"/\"]\nexce = \"true\"\n").expect("the folder can be written");
+    std::fs::write(repository.join("ci/deep er/p.toml"), "[\"/\"]\nexec = \"a\"\n[\"/\"]\nexec = \"b\"\n")
+        .expect("the folder can be written");
+    repository
+}
+
+#[test]
+fn check_finds_the_conducto_cfg_of_the_repository_it_is_in() {
+    let home = tempfile::tempdir().unwrap();
+    let inner = repository(home.path()).join("ci/deep er");
+    insta::assert_snapshot!(conducto(&inner, &["check"], &[]).shown());
+    // The files it names are called as they are found from here.
+    let root = home.path().join("repository");
+    let whole = std::fs::read_to_string(root.join("conducto.cfg")).unwrap();
+    std::fs::write(root.join("conducto.cfg"), whole.replace(", b = 1", "")).unwrap();
+    insta::assert_snapshot!(conducto(&inner, &["check"], &[]).shown());
+    std::fs::write(root.join("conducto.cfg"), whole).unwrap();
+    // The old name is read where the new one is missing, and said where both are there.
+    std::fs::write(root.join(".conducto.cfg"), "[push all]\ncommand = python ci.py\n").unwrap();
+    insta::assert_snapshot!(conducto(&root, &["check", "--format", "json"], &[]).shown());
+    std::fs::remove_file(root.join("conducto.cfg")).unwrap();
+    insta::assert_snapshot!(conducto(&inner, &["check"], &[]).shown());
+    std::fs::remove_file(root.join(".conducto.cfg")).unwrap();
+    insta::assert_snapshot!(conducto(&inner, &["check"], &[]).shown());
+}
+
+#[test]
+fn warnings_alone_are_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("conducto.cfg"), "# nothing yet\n").unwrap();
+    insta::assert_snapshot!(conducto(home.path(), &["check"], &[]).shown());
+}
+
+#[test]
+fn check_takes_several_files_and_standard_input() {
+    let home = tempfile::tempdir().unwrap();
+    let root = repository(home.path());
+    let run = conducto(&root, &["check", "ci/main.toml", "conducto.cfg", "ci/deep er/p.toml"], &[]);
+    insta::assert_snapshot!(run.shown());
+    insta::assert_snapshot!(with_input(&root, &["check", "-"], "[push]\ncommand = \"true\"\n").shown());
+    let run = with_input(&root, &["check", "--name", "ci/x.json", "--format=json", "-"], "{ \"/\": { \"exec\": 1 } }");
+    insta::assert_snapshot!(run.shown());
+}
+
+fn with_input(home: &Path, arguments: &[&str], input: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_conducto"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .current_dir(home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    child.stdin.take().expect("it has an input").write_all(input.as_bytes()).expect("it reads its input");
+    let output = child.wait_with_output().expect("the binary ends");
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("output is text"),
+        stderr: String::from_utf8(output.stderr).expect("output is text"),
+    }
+}
+
+#[test]
+fn mistakes_are_sarif_that_the_published_schema_accepts() {
+    let schema = serde_json::from_str(include_str!("fixtures/sarif/sarif-schema-2.1.0.json")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let root = repository(home.path());
+    let run = conducto(&root, &["check", "--format", "sarif"], &[]);
+    assert_eq!(run.code, Some(2));
+    let log: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json_schema::violations(&schema, &log), [""; 0]);
+    insta::with_settings!({filters => vec![(r#"(ersion": )"\d+\.\d+\.\d+[^"]*""#, "$1\"[version]\"")]}, {
+        insta::assert_snapshot!(run.stdout);
+    });
+    // Where nothing is wrong there is a log too: it takes away what was found before.
+    let run = with_input(&root, &["check", "--format", "sarif", "-"], "[push]\ncommand = \"true\"\n");
+    let log: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &log["runs"][0]["results"]), (Some(0), &serde_json::json!([])));
+    assert_eq!(json_schema::violations(&schema, &log), [""; 0]);
+}
+
+#[test]
+fn the_schemas_for_editors_are_the_published_ones() {
+    let home = tempfile::tempdir().unwrap();
+    for (which, published) in [
+        ("cfg", include_str!("../config/conducto.cfg.schema.json")),
+        ("pipeline", include_str!("../config/pipeline.schema.json")),
+    ] {
+        assert_eq!(conducto(home.path(), &["check", "--schema", which], &[]).stdout, published);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use conducto::{
     definition::{self, ALL_CODES},
-    model::Diagnostic,
+    model::{Diagnostic, Repository, Trigger, TriggerKind},
 };
 
 fn root() -> &'static Path {
@@ -114,6 +114,25 @@ fn fifty_mistakes_are_fifty_diagnostics() {
 }
 
 #[test]
+fn fifty_mistakes_in_the_old_dialect_are_fifty_diagnostics() {
+    let section = |at: usize| match at % 5 {
+        0 => "command = x\nfiltre = x\n",
+        1 => "command = x\nfilter = {brunch} == main\n",
+        2 => "command = echo 50%\n",
+        3 => "command = x\nenv = A=1\n",
+        _ => "command = x\nthis is nothing\n",
+    };
+    let text: String = (0..50).map(|at| format!("[push s{at}]\n{}", section(at))).collect();
+    let (cfg, diagnostics) = definition::read_cfg(".conducto.cfg", text.as_bytes());
+    assert!(cfg.is_none());
+    assert_eq!(diagnostics.len(), 50, "{}", definition::text(&diagnostics, false));
+    // Each stands in a section of its own.
+    let headers = |at: usize| text[..at].matches("[push ").count();
+    let places = diagnostics.iter().map(|found| headers(found.primary.as_ref().unwrap().span.range.start));
+    assert!(places.eq(1..=50));
+}
+
+#[test]
 fn colours_and_nothing_else_distinguish_the_two_renderings() {
     let diagnostics = diagnose(&root().join("tests/fixtures/cfg/four-mistakes.cfg"));
     let coloured = definition::text(&diagnostics, true);
@@ -150,6 +169,76 @@ fn the_example_is_without_fault_and_shows_exactly_the_supported_keys() {
         .collect();
     let [keys, _] = definition::key_names();
     assert_eq!(shown, keys.into_iter().collect());
+}
+
+/// Cuts a conducto.cfg at its headers; comments before a header go with it.
+fn sections_of(text: &str) -> Vec<String> {
+    let mut sections = vec![String::new()];
+    let mut is_in_keys = false;
+    for line in text.lines() {
+        let is_key = !line.starts_with(['[', '#']) && !line.is_empty();
+        if is_in_keys && line.is_empty() {
+            sections.push(String::new());
+        }
+        is_in_keys = is_key || (is_in_keys && !line.is_empty());
+        sections.last_mut().expect("there is one").push_str(&format!("{line}\n"));
+    }
+    sections.retain(|section| section.lines().any(|line| line.starts_with('[')));
+    sections
+}
+
+#[test]
+fn each_section_of_the_example_parses_and_launches_alone() {
+    let text = read("conducto.cfg.example");
+    let all = definition::read_cfg("conducto.cfg", text.as_bytes()).0.unwrap().sections.len();
+    let sections = sections_of(&text);
+    assert_eq!(sections.len(), all);
+    for section in &sections {
+        let (cfg, diagnostics) = definition::read_cfg("conducto.cfg", section.as_bytes());
+        assert!(diagnostics.is_empty(), "{section}\n{}", definition::text(&diagnostics, false));
+        let cfg = cfg.unwrap();
+        assert_eq!(cfg.sections.len(), 1, "{section}");
+        let event = cfg.sections[0].event.name();
+        let answers = events(event).into_iter().map(|trigger| {
+            let answer = definition::matching(&cfg, &trigger, Some(&["docs/index.md".to_owned()]));
+            (answer.launching.len(), answer.still)
+        });
+        let answers: Vec<_> = answers.collect();
+        assert!(!answers.is_empty(), "no trigger here is a `{event}`: add one");
+        assert!(answers.iter().any(|(launched, _)| *launched == 1), "{section}: {answers:?}");
+    }
+}
+
+/// Events such as the example has in mind.
+fn events(name: &str) -> Vec<Trigger> {
+    let push = |branch: &str| TriggerKind::Push { branch: branch.to_owned(), before: None };
+    let pull_request = TriggerKind::PullRequest {
+        number: 1,
+        branch: "fix".to_owned(),
+        base: "main".to_owned(),
+        base_sha: "b".repeat(40),
+        from_fork: false,
+        action: "opened".to_owned(),
+    };
+    let kinds = vec![push("main"), push("release/1"), pull_request];
+    let trigger = |kind| Trigger {
+        host: "github.com".to_owned(),
+        repository: Repository { id: 1, full_name: "acme/api".to_owned(), default_branch: Some("main".to_owned()) },
+        sha: "a".repeat(40),
+        kind,
+        title: String::new(),
+        sender: "ada".to_owned(),
+    };
+    kinds.into_iter().map(trigger).filter(|trigger| trigger.event_name() == name).collect()
+}
+
+#[test]
+fn the_pipeline_in_python_of_the_readme_is_the_tested_one() {
+    let tested = read("tests/fixtures/pipelines/quick_start.py");
+    let document = read("README.md");
+    let shown = blocks(&document, "python");
+    assert_eq!(shown.len(), 1);
+    assert!(tested.ends_with(&format!("\n{}", shown[0])), "README.md shows what is not tested:\n{}", shown[0]);
 }
 
 #[test]

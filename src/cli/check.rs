@@ -1,77 +1,162 @@
 //! `conducto check`: what the server would say of these files, before they are pushed. Reads the disk; needs no server.
 
-use std::path::{Component, Path, PathBuf};
+mod find;
+mod json;
+mod sarif;
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
-use clap::Args;
-use serde_json::json;
+use clap::{Args, ValueEnum};
 
+use self::find::LARGEST;
 use super::{
     event::{self, Imagined},
     failure::{Failure, Outcome, USAGE},
     printer::Printer,
 };
-use crate::{definition, model::Diagnostic};
-
-/// More is no file that somebody wrote.
-const LARGEST: u64 = 4 * 1024 * 1024;
+use crate::{
+    definition::{self, Checked},
+    model::Diagnostic,
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// conducto.cfg, or a definition file
-    #[arg(value_name = "FILE", default_value = "conducto.cfg")]
-    file: PathBuf,
-    /// Print the mistakes as JSON
-    #[arg(long)]
+    /// conducto.cfg or definition files; `-` is standard input [default: conducto.cfg or .conducto.cfg of the repository]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Name of what stands in standard input; its ending says what it is
+    #[arg(long, value_name = "NAME", default_value = "conducto.cfg")]
+    name: String,
+    /// How mistakes are printed: text, json, sarif
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, hide = true, conflicts_with = "format")]
     json: bool,
+    /// Print the JSON Schema for editors and end: cfg, pipeline
+    #[arg(long, value_name = "WHICH", hide_possible_values = true, conflicts_with_all = ["files", "json", "format"])]
+    schema: Option<Schema>,
     #[command(flatten)]
     imagined: Imagined,
 }
 
+/// How mistakes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// With the lines they stand in.
+    Text,
+    /// One object a mistake.
+    Json,
+    /// For editors and code scanning.
+    Sarif,
+}
+
+/// The schemas of files that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Schema {
+    Cfg,
+    Pipeline,
+}
+
 pub(crate) fn run(check: Check, printer: &mut Printer) -> Outcome {
-    let shown = check.file.display().to_string();
-    let bytes = read(&check.file).with_context(|| format!("cannot read {shown}")).map_err(Failure::usage)?;
-    let root = check.file.parent().unwrap_or(Path::new("")).to_owned();
-    let diagnostics = definition::check(&shown, &bytes, |path| read(&inside(&root, path)?).ok());
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    if check.json {
-        printer.json(&diagnostics.iter().map(as_json).collect::<Vec<_>>())?;
-    } else if diagnostics.is_empty() {
-        printer.line(&format!("{shown} is in order"))?;
+    match check.schema {
+        Some(Schema::Cfg) => return Ok(printer.json(&definition::cfg_schema())?),
+        Some(Schema::Pipeline) => return Ok(printer.json(&definition::pipeline_schema())?),
+        None => {}
+    }
+    let mut files = check.files;
+    let mut found = Vec::new();
+    if files.is_empty() {
+        let cfg = find::cfg().map_err(Failure::usage)?;
+        found.extend(cfg.hidden.as_ref().map(|hidden| definition::two_cfgs(&shown(&cfg.file), &shown(hidden))));
+        files.push(cfg.file);
+    }
+    let (mut in_order, mut names) = (Vec::new(), Vec::new());
+    for file in &files {
+        let checked = one(file, &check.name)?;
+        let dialect = checked.dialect.map(|dialect| format!(" ({})", dialect.name())).unwrap_or_default();
+        let name = format!("{}{dialect}", name_of(file, &check.name));
+        if checked.diagnostics.is_empty() {
+            in_order.push(format!("{name} is in order"));
+        }
+        names.push(name);
+        // A definition file that two of them name is checked twice.
+        for diagnostic in checked.diagnostics {
+            if !found.contains(&diagnostic) {
+                found.push(diagnostic);
+            }
+        }
+    }
+    match if check.json { Format::Json } else { check.format } {
+        Format::Text => in_words(&found, &in_order, printer)?,
+        Format::Json => printer.json(&json::of(&found))?,
+        Format::Sarif => printer.json(&sarif::of(&found))?,
+    }
+    outcome(&names, found.iter().filter(|diagnostic| diagnostic.is_error()).count())?;
+    imagine(&files, &check.name, &check.imagined, printer)
+}
+
+/// Says what an event would launch, if one is given.
+fn imagine(files: &[PathBuf], name: &str, imagined: &Imagined, printer: &mut Printer) -> Outcome {
+    let [file] = files else { return Ok(()) };
+    if find::is_input(file) {
+        return Ok(());
+    }
+    let bytes = find::read(file).with_context(|| format!("cannot read {}", shown(file))).map_err(Failure::usage)?;
+    let cfg = definition::read_cfg(&name_of(file, name), &bytes).0;
+    cfg.and_then(|cfg| event::run(imagined, &cfg, printer)).unwrap_or(Ok(()))
+}
+
+/// Checks one file.
+fn one(file: &Path, name: &str) -> Result<Checked, Failure> {
+    let shown = name_of(file, name);
+    let (bytes, root) = if find::is_input(file) {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+        // As if it stood in the repository's root.
+        (bytes, find::root().unwrap_or_default())
     } else {
-        printer.line(definition::text(&diagnostics, printer.is_coloured()).trim_end())?;
-    }
-    if errors == 0
-        && let Some(cfg) = definition::read_cfg(&shown, &bytes).0
-        && let Some(outcome) = event::run(&check.imagined, &cfg, printer)
-    {
-        return outcome;
-    }
-    match errors {
-        0 => Ok(()),
-        1 => Err(Failure { code: USAGE, error: anyhow::anyhow!("{shown} holds a mistake"), help: None }),
-        count => Err(Failure { code: USAGE, error: anyhow::anyhow!("{shown} holds {count} mistakes"), help: None }),
-    }
+        let bytes = find::read(file).with_context(|| format!("cannot read {shown}")).map_err(Failure::usage)?;
+        (bytes, file.parent().map(Path::to_owned).unwrap_or_default())
+    };
+    let named = |path: &str| {
+        let file = find::inside(&root, path)?;
+        Some((self::shown(&file), find::read(&file).ok()?))
+    };
+    Ok(definition::check(&shown, &bytes, named))
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.len() > LARGEST {
-        return Err(std::io::Error::other("it is too large"));
+fn name_of(file: &Path, name: &str) -> String {
+    if find::is_input(file) { name.to_owned() } else { shown(file) }
+}
+
+fn shown(file: &Path) -> String {
+    file.display().to_string()
+}
+
+fn in_words(found: &[Diagnostic], in_order: &[String], printer: &mut Printer) -> std::io::Result<()> {
+    for line in in_order {
+        printer.line(line)?;
     }
-    std::fs::read(path)
+    if found.is_empty() {
+        return Ok(());
+    }
+    printer.line(definition::text(found, printer.is_coloured()).trim_end())
 }
 
-/// The server reads from a commit, where nothing leads out of the repository; neither does this.
-fn inside(root: &Path, path: &str) -> Option<PathBuf> {
-    let path = Path::new(path);
-    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then(|| root.join(path))
-}
-
-fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
-    let place = diagnostic.primary.as_ref().map(|label| (label.span.file.name.as_str(), label.span.line_column()));
-    json!({
-        "severity": diagnostic.severity, "code": diagnostic.code, "message": diagnostic.message,
-        "file": place.map(|(file, _)| file), "line": place.map(|(_, (line, _))| line),
-        "column": place.map(|(_, (_, column))| column), "help": diagnostic.help,
-    })
+fn outcome(names: &[String], errors: usize) -> Outcome {
+    let what = match names {
+        [name] => format!("{name} holds"),
+        names => format!("{} files hold", names.len()),
+    };
+    let error = match errors {
+        0 => return Ok(()),
+        1 => anyhow::anyhow!("{what} a mistake"),
+        count => anyhow::anyhow!("{what} {count} mistakes"),
+    };
+    Err(Failure { code: USAGE, error, help: None })
 }

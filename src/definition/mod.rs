@@ -29,7 +29,7 @@ mod toml_text;
 mod trigger;
 
 pub use cfg::{Cfg, Dialect, Event, Paths, Section, Work, missing_file, read_cfg, two_cfgs};
-pub use check::check;
+pub use check::{Checked, check};
 pub use codes::ALL_CODES;
 pub use command::Command;
 pub use filter::Filter;

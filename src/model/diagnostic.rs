@@ -59,7 +59,16 @@ impl Span {
 
     /// Returns line and column of the start, both from 1; columns count characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let before = &self.file.text[..self.range.start];
+        self.place(self.range.start)
+    }
+
+    /// Returns line and column of the first character behind it.
+    pub fn end_line_column(&self) -> (usize, usize) {
+        self.place(self.range.end)
+    }
+
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.file.text[..at];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)

@@ -4,7 +4,10 @@
 //! `key = value` or `key: value`, comments in lines of their own, values that go on in indented lines, keys in any case,
 //! `[DEFAULT]` for all sections, `%%` for a percent sign and `%(key)s` for the value of another key.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::super::{
     document::{Entry, Located, Value},
@@ -13,6 +16,12 @@ use super::super::{
 
 /// References within references deeper than this are a circle.
 const MOST_REFERENCES: usize = 10;
+
+/// What references and `[DEFAULT]` may add to a file, in bytes: a few lines that repeat one another would fill any memory.
+const MOST_ADDED: usize = 4 << 20;
+
+/// What each of them counts, however short its value is.
+const LEAST_ADDED: usize = 64;
 
 /// Gives its keys to all other sections.
 const DEFAULT: &str = "DEFAULT";
@@ -43,6 +52,8 @@ pub(super) fn read(report: &mut Report) -> Vec<OldSection> {
     let mut sections: Vec<(String, Range<usize>, Vec<Raw>)> = Vec::new();
     // What stands below a header that is there twice belongs nowhere.
     let mut is_lost = true;
+    // Where the headers, and the keys of the last section, stand first.
+    let (mut headers, mut keys) = (HashMap::new(), HashMap::new());
     let mut start = 0;
     let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
     let offset = file.text.len() - text.len();
@@ -71,11 +82,15 @@ pub(super) fn read(report: &mut Report) -> Vec<OldSection> {
         }
         if let Some(name) = content.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name) {
             let header = range.start..range.start + name.len() + 2;
-            let first = sections.iter().find(|(known, ..)| known == name).map(|(_, first, _)| first.clone());
+            let first = headers.get(name).cloned();
             is_lost = first.is_some();
             match first {
                 Some(first) => twice(&format!("[{name}]"), &header, &first, report),
-                None => sections.push((name.to_owned(), header, Vec::new())),
+                None => {
+                    headers.insert(name.to_owned(), header.clone());
+                    keys.clear();
+                    sections.push((name.to_owned(), header, Vec::new()));
+                }
             }
             continue;
         }
@@ -104,16 +119,20 @@ pub(super) fn read(report: &mut Report) -> Vec<OldSection> {
                 report.add(diagnostic.help("keys stand below the header of a section, such as `[push]`"));
             }
             Some(_) if is_lost => {}
-            Some((.., raws)) => match raws.iter().find(|known| known.key == raw.key) {
-                Some(first) => twice(&format!("`{}`", raw.key), &key_range, &first.key_range.clone(), report),
-                None => raws.push(raw),
+            Some((.., raws)) => match keys.get(&raw.key) {
+                Some(first) => twice(&format!("`{}`", raw.key), &key_range, first, report),
+                None => {
+                    keys.insert(raw.key.clone(), key_range);
+                    raws.push(raw);
+                }
             },
         }
     }
     let defaults =
         sections.iter().find(|(name, ..)| name == DEFAULT).map(|(.., raws)| raws.clone()).unwrap_or_default();
     sections.retain(|(name, ..)| name != DEFAULT);
-    sections.into_iter().map(|(name, header, raws)| finish(name, header, raws, &defaults, report)).collect()
+    let mut left = MOST_ADDED;
+    sections.into_iter().map(|section| finish(section, &defaults, &mut left, report)).collect()
 }
 
 fn twice(what: &str, again: &Range<usize>, first: &Range<usize>, report: &mut Report) {
@@ -122,13 +141,32 @@ fn twice(what: &str, again: &Range<usize>, first: &Range<usize>, report: &mut Re
     report.add(diagnostic.see(report.span(first), "first defined here").help("keep one of the two"));
 }
 
-fn finish(name: String, header: Range<usize>, own: Vec<Raw>, defaults: &[Raw], report: &mut Report) -> OldSection {
+fn finish(
+    (name, header, own): (String, Range<usize>, Vec<Raw>),
+    defaults: &[Raw],
+    left: &mut usize,
+    report: &mut Report,
+) -> OldSection {
     let own_count = own.len();
-    let inherited: Vec<&Raw> = defaults.iter().filter(|raw| own.iter().all(|known| known.key != raw.key)).collect();
+    let own_keys: HashSet<&str> = own.iter().map(|raw| raw.key.as_str()).collect();
+    let mut inherited: Vec<&Raw> = defaults.iter().filter(|raw| !own_keys.contains(raw.key.as_str())).collect();
+    let added = inherited.iter().map(|raw| raw.range.len() + LEAST_ADDED).sum();
+    match left.checked_sub(added) {
+        Some(rest) => *left = rest,
+        None => {
+            let message = format!("`[{DEFAULT}]` is too long for so many sections");
+            let diagnostic = report.error(report.codes.bad_value, &header, message, "the first for which it is");
+            // Said once.
+            if std::mem::take(left) > 0 {
+                report.add(diagnostic.help("move what only some sections need to these"));
+            }
+            inherited.clear();
+        }
+    }
     let all: Vec<&Raw> = own.iter().chain(inherited).collect();
     let values: HashMap<&str, String> = all.iter().map(|raw| (raw.key.as_str(), value(raw))).collect();
     let entries = all.iter().map(|raw| {
-        let value = match interpolate(&values[raw.key.as_str()], &values, 0) {
+        let value = match interpolate(&values[raw.key.as_str()], &values, 0, left) {
             Ok(text) => Value::Text(text),
             Err((message, help)) => {
                 let diagnostic = report.error(report.codes.bad_value, &raw.range, message, "");
@@ -148,7 +186,7 @@ fn value(raw: &Raw) -> String {
 
 type Refusal = (String, String);
 
-fn interpolate(text: &str, values: &HashMap<&str, String>, depth: usize) -> Result<String, Refusal> {
+fn interpolate(text: &str, values: &HashMap<&str, String>, depth: usize, left: &mut usize) -> Result<String, Refusal> {
     let mut done = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
@@ -170,7 +208,12 @@ fn interpolate(text: &str, values: &HashMap<&str, String>, depth: usize) -> Resu
         if depth == MOST_REFERENCES {
             return Err((format!("`%({name})s` leads in a circle"), "write the value itself".to_owned()));
         }
-        done.push_str(&interpolate(other, values, depth + 1)?);
+        let inner = interpolate(other, values, depth + 1, left)?;
+        *left = left.checked_sub(inner.len() + LEAST_ADDED).ok_or_else(|| {
+            let message = format!("with `%({name})s` the values of this file become too long");
+            (message, "write the value itself".to_owned())
+        })?;
+        done.push_str(&inner);
         rest = after;
     }
     done.push_str(rest);

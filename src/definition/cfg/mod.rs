@@ -16,5 +16,6 @@ mod tests;
 
 pub(crate) use keys::KEYS;
 pub use paths::Paths;
+pub(super) use read::dialect_of;
 pub use read::read_cfg;
 pub use section::{Cfg, Dialect, Event, Section, Work, missing_file, two_cfgs};

@@ -31,7 +31,7 @@ pub fn read_cfg(name: &str, bytes: &[u8]) -> (Option<Cfg>, Vec<Diagnostic>) {
         Ok(report) => report,
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
-    let dialect = if DeTable::parse(report.text()).is_ok() { Dialect::Toml } else { dialect::recognise(&mut report) };
+    let dialect = dialect(&mut report);
     let sections = match dialect {
         Dialect::Toml => read_toml(&mut report),
         Dialect::Ini => old::read(&mut report),
@@ -42,6 +42,15 @@ pub fn read_cfg(name: &str, bytes: &[u8]) -> (Option<Cfg>, Vec<Diagnostic>) {
         report.add(Diagnostic::warning(codes::CFG_EMPTY, message).help(help));
     }
     report.finish(Some(Cfg { dialect, sections }))
+}
+
+/// Returns how a conducto.cfg is written, with or without mistakes; nothing if it is no text.
+pub(in super::super) fn dialect_of(bytes: &[u8]) -> Option<Dialect> {
+    Report::open("", bytes, LARGEST_FILE, codes::CFG).ok().map(|mut report| dialect(&mut report))
+}
+
+fn dialect(report: &mut Report) -> Dialect {
+    if DeTable::parse(report.text()).is_ok() { Dialect::Toml } else { dialect::recognise(report) }
 }
 
 fn read_toml(report: &mut Report) -> Vec<Section> {

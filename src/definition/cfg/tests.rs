@@ -89,6 +89,21 @@ fn the_old_dialect_is_read_as_python_reads_it() {
 }
 
 #[test]
+fn a_few_lines_that_repeat_one_another_fill_no_memory() {
+    // Without a limit the first key would have 100^9 times the text of the last.
+    let doubling: String = (0..9).map(|at| format!("k{at} = {}\n", format!("%(k{})s", at + 1).repeat(100))).collect();
+    let text = format!("[push main]\ncommand = x\n{doubling}k9 = x\n");
+    let (cfg, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
+    assert!(cfg.is_none());
+    assert!(diagnostics[0].message.ends_with("the values of this file become too long"), "{diagnostics:?}");
+    let sections: String = (0..5_000).map(|at| format!("[push {at}]\n")).collect();
+    let text = format!("[DEFAULT]\ncommand = {}\n{sections}", "x".repeat(100_000));
+    let (cfg, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());
+    assert!(cfg.is_none());
+    assert_eq!(diagnostics[0].message, "`[DEFAULT]` is too long for so many sections");
+}
+
+#[test]
 fn faults_of_a_filter_point_into_it_wherever_it_stands() {
     let place = |text: &str| {
         let (_, diagnostics) = read_cfg("conducto.cfg", text.as_bytes());

@@ -1,7 +1,5 @@
 //! Checks the values of a section's keys. Knows no section.
 
-use std::ops::Range;
-
 use super::{
     super::{
         command::Command,
@@ -35,8 +33,11 @@ pub(super) fn command(key: &Key, value: &Located, known: &[Name], report: &mut R
 }
 
 fn add(faults: Vec<Fault>, value: &Located, text: &str, report: &mut Report) {
+    // Where escapes stand between, a fault points at the whole value.
+    let written = &report.text()[value.range.clone()];
+    let start = written.find(text).filter(|_| !text.is_empty()).map(|offset| value.range.start + offset);
     for Fault { code, is_warning, range, message, label, help } in faults {
-        let range = inside(value, text, &range, report);
+        let range = start.map_or(value.range.clone(), |start| start + range.start..start + range.end);
         let diagnostic = if is_warning { Diagnostic::warning(code, message) } else { Diagnostic::error(code, message) };
         report.add(diagnostic.at(report.span(&range), label).help(help));
     }
@@ -50,18 +51,6 @@ pub(super) fn duplicate(key: &Key, value: &Located, report: &mut Report) -> Opti
         "cancel-old" | "SLEEP_OLD" => Duplicate::SleepOld,
         _ => Duplicate::Allow,
     })
-}
-
-/// Finds a part of a text in the file; the whole value if escapes stand between.
-fn inside(value: &Located, text: &str, part: &Range<usize>, report: &Report) -> Range<usize> {
-    let written = &report.text()[value.range.clone()];
-    match written.find(text) {
-        Some(offset) if !text.is_empty() => {
-            let start = value.range.start + offset;
-            start + part.start..start + part.end
-        }
-        _ => value.range.clone(),
-    }
 }
 
 /// Reads path patterns.

@@ -4,14 +4,19 @@
 //! would stand in a file, or in the old product's serialization (`compat.md` §1).
 
 mod blob;
+mod bounded;
+mod id;
 mod image;
 mod node;
 mod place;
 mod read;
 mod serialization;
 mod tree;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use blob::pack;
 pub use read::read;
+pub use write::to_json;

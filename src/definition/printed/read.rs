@@ -3,6 +3,7 @@
 use super::{
     super::{pipeline::read_printed, render::summary},
     blob::{find, unpack},
+    bounded::has_too_many_values,
     serialization::Serialization,
     tree::build,
 };
@@ -25,6 +26,9 @@ pub fn read(stdout: &[u8]) -> Result<Definition, String> {
         return definition.ok_or_else(words);
     }
     let json = unpack(text)?;
+    if has_too_many_values(&json) {
+        return Err("the pipeline it printed is too large: it holds more values than a pipeline can have".to_owned());
+    }
     let mut reader = serde_json::Deserializer::from_slice(&json);
     let serialization: Serialization = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| format!("the pipeline it printed is not a serialization: {error}"))?;

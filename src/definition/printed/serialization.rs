@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::image::Image;
+use super::{bounded, image::Image};
 
 /// The whole.
 #[derive(Debug, Deserialize)]
 pub(super) struct Serialization {
     /// The first is the root.
+    #[serde(deserialize_with = "bounded::nodes")]
     pub(super) nodes: Vec<Node>,
     /// Parent, child, name of the child; the order among children of one parent counts.
     #[serde(default)]
