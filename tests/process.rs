@@ -47,6 +47,7 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         requires_docker: false,
         docker_args: Vec::new(),
         directory: rig.run.clone(),
+        folder: String::new(),
         source: folder("source"),
         pipeline_data: folder("pipeline"),
         user_data: folder("user"),

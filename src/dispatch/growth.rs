@@ -1,11 +1,13 @@
 //! What a leaf has printed that is there to print a pipeline: read out of its log when it has ended well.
 
+use std::{collections::BTreeMap, path::Path};
+
 use super::shared::Shared;
 use crate::{
     definition::printed,
     engine::Pipeline,
     logs,
-    model::{Asked, Command, Definition, Fence, Outcome},
+    model::{Asked, Command, Definition, Fence, NodeIndex, Outcome},
 };
 
 /// A definition is far smaller; whoever prints more has printed something else.
@@ -47,5 +49,31 @@ async fn tree(shared: &Shared, pipeline: &Pipeline, fence: Fence) -> Result<Defi
         }
     }
     // A large one takes a while to unpack.
-    tokio::task::spawn_blocking(move || printed::read(&printed)).await.map_err(|error| unreadable(&error))?
+    let source = shared.options.layout.source(&pipeline.launch().pipeline);
+    let read = tokio::task::spawn_blocking(move || {
+        let tree = printed::read(&printed)?;
+        check_folders(&tree, &source)?;
+        Ok(tree)
+    });
+    read.await.map_err(|error| unreadable(&error))?
+}
+
+/// Refuses folders that are not in the commit, or lead out of it by a link (`decisions.md` 24). Nothing is read of them: the
+/// names of the printed paths were looked at before, and the files of the commit belong to the server.
+fn check_folders(tree: &Definition, source: &Path) -> Result<(), String> {
+    let named = tree.indices().filter_map(|at| tree.node(at).settings.folder.as_deref().map(|folder| (folder, at)));
+    // Each is looked at once, however many nodes name it.
+    let folders: BTreeMap<&str, NodeIndex> = named.filter(|(folder, _)| !folder.is_empty()).collect();
+    let root = source.canonicalize().map_err(|error| format!("the files of the commit are gone: {error}"))?;
+    for (folder, at) in folders {
+        let refuse =
+            |words: &str| Err(format!("node {} of the pipeline it printed copies `{folder}`, {words}", tree.path(at)));
+        match root.join(folder).canonicalize() {
+            Ok(place) if !place.starts_with(&root) => return refuse("which is a link out of the repository"),
+            Ok(place) if !place.is_dir() => return refuse("which is not a folder"),
+            Ok(_) => {}
+            Err(_) => return refuse("which is not in this commit"),
+        }
+    }
+    Ok(())
 }

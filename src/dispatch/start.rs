@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde_json::{Value, json};
+
 use super::{
     options::Options,
     pool::{Amounts, Queue, QueueKey},
@@ -41,6 +43,7 @@ fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, 
         trust: pipeline.launch().trust,
         group,
         image: needs.image.as_ref().unwrap_or(&options.default_image).clone(),
+        folder: needs.folder.clone(),
         amounts: amounts(options, needs),
         requires_docker: needs.requires_docker,
         docker_run_args: needs.docker_run_args.clone(),
@@ -138,7 +141,25 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         grace_ms: GRACE_MS,
         keep: pipeline.group_container(node).is_some(),
         isolation: isolation(&shared.options, pipeline, node),
+        shell: tree.shell(node).map(str::to_owned),
     })
+}
+
+/// Says where in the repository the working copy is from, so that paths within it can be printed (`compat.md` §2.9, §3.6).
+fn path_map(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence) -> String {
+    let trigger = &pipeline.launch().trigger;
+    let url = format!("https://{}/{}", trigger.host, trigger.repository.full_name);
+    let mut mark = json!({ "type": "git", "url": url });
+    if let Some(branch) = trigger.branch() {
+        mark["branch"] = branch.into();
+    }
+    let below = pipeline.definition().folder(node).split('/').filter(|name| !name.is_empty());
+    let parts: Vec<Value> = std::iter::once(mark).chain(below.map(Value::from)).collect();
+    let path = json!({ "pathsep": "/", "path": parts });
+    let worker = pipeline.live_attempt(fence).map(|(_, attempt)| &attempt.worker);
+    let directory = worker.map(|worker| shared.options.layout.worker(worker)).unwrap_or_default();
+    let work = shared.parts.executor.work(&directory);
+    json!({ path.to_string(): work.to_string_lossy() }).to_string()
 }
 
 fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence) -> BTreeMap<String, String> {
@@ -161,6 +182,7 @@ fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence
         ("CONDUCTO_GIT_URL", format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name)),
         ("CONDUCTO_GIT_BRANCH", trigger.branch().unwrap_or_default().to_owned()),
         ("CONDUCTO_GIT_SHA", trigger.sha.clone()),
+        ("CONDUCTO_PATH_MAP", path_map(shared, pipeline, node, fence)),
         ("CONDUCTO_DATA_PIPELINE", folder("/conducto/data/pipeline", layout.pipeline_data(&launch.pipeline))),
         ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data_for(&launch.pipeline, launch.trust))),
     ];

@@ -41,6 +41,8 @@ pub struct WorkerSpec {
     /// The folder with the repository's files at the commit and a shallow `.git`, which lie in it as [`crate::layout::SOURCE`],
     /// at the latest when the worker gets its first node; read-only for the worker.
     pub source: PathBuf,
+    /// Which folder of these files is the working copy; empty for all of them.
+    pub folder: String,
     /// Host folder of `/conducto/data/pipeline`.
     pub pipeline_data: PathBuf,
     /// Host folder of `/conducto/data/user`; never that of the user data where the code of a fork runs.
@@ -98,6 +100,9 @@ pub trait Executor: Send + Sync {
 
     /// Says whether nodes are kept apart from the host and one another.
     fn isolates(&self) -> bool;
+
+    /// Returns where the nodes of a worker with this directory find their working copy.
+    fn work(&self, directory: &std::path::Path) -> PathBuf;
 
     /// Gets ready what a worker needs and what does not depend on its folders (image, network), so that this can be done
     /// while they are being made. Idempotent; starting a worker does the same.

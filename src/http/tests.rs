@@ -48,6 +48,10 @@ impl Executor for Nowhere {
         true
     }
 
+    fn work(&self, directory: &std::path::Path) -> std::path::PathBuf {
+        directory.to_owned()
+    }
+
     fn prepare<'a>(&'a self, _: &'a WorkerSpec, _: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async { Err(Error::Unavailable { message: "there is nothing here".into() }) })
     }

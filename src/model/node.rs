@@ -61,6 +61,13 @@ pub struct Settings {
     /// Image reference. Inherited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Folder of the commit that is the working copy, without a slash at either end; empty for the whole, as where nobody
+    /// says. Inherited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Shell for its command, an absolute path in the image; empty where the worker finds one, as where nobody says. Inherited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
     /// Environment. Inherited name by name, the nearest wins.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

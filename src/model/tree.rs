@@ -172,6 +172,17 @@ impl Definition {
         self.lineage(index).find_map(|at| self.node(at).settings.image.as_deref())
     }
 
+    /// Returns the folder of the commit that is a node's working copy; empty for the whole.
+    pub fn folder(&self, index: NodeIndex) -> &str {
+        self.lineage(index).find_map(|at| self.node(at).settings.folder.as_deref()).unwrap_or_default()
+    }
+
+    /// Returns the shell that runs a node's command, where anybody names one.
+    pub fn shell(&self, index: NodeIndex) -> Option<&str> {
+        let named = self.lineage(index).find_map(|at| self.node(at).settings.shell.as_deref());
+        named.filter(|shell| !shell.is_empty())
+    }
+
     /// Returns a node's environment, merged name by name, the nearest ancestor winning.
     pub fn environment(&self, index: NodeIndex) -> BTreeMap<String, String> {
         let mut merged = BTreeMap::new();
@@ -187,6 +198,7 @@ impl Definition {
     pub fn needs(&self, index: NodeIndex) -> Needs {
         Needs {
             image: self.image(index).map(str::to_owned),
+            folder: self.folder(index).to_owned(),
             cpu: self.nearest(index, |settings| settings.cpu),
             mem: self.nearest(index, |settings| settings.mem),
             gpu: self.nearest(index, |settings| settings.gpu).unwrap_or(0),
@@ -271,6 +283,8 @@ impl Resources {
 pub struct Needs {
     /// Image reference, if anybody names one.
     pub image: Option<String>,
+    /// Folder of the commit that is the working copy; empty for the whole.
+    pub folder: String,
     /// Processors, if anybody says.
     pub cpu: Option<f64>,
     /// Memory in GiB, if anybody says.

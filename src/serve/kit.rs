@@ -16,6 +16,8 @@ use std::{
 use rust_embed::Embed;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock;
+
 /// The Python package, with what tells pip that it is installed.
 #[derive(Embed)]
 #[folder = "sdk/python/src"]
@@ -41,7 +43,7 @@ pub(super) fn place(folder: &Path) -> io::Result<PathBuf> {
         fs::rename(&draft, &place)?;
     }
     // The time at which it was last used.
-    fs::File::open(&place)?.set_modified(SystemTime::now())?;
+    fs::File::open(&place)?.set_modified(SystemTime::from(clock::now()))?;
     if let Err(error) = remove_old(folder, &hash) {
         tracing::warn!(%error, folder = %folder.display(), "what other versions gave to workers stays");
     }
@@ -73,7 +75,7 @@ fn fill(folder: &Path, binary: &[u8]) -> io::Result<()> {
 fn remove_old(folder: &Path, current: &str) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let age = SystemTime::now().duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+        let age = SystemTime::from(clock::now()).duration_since(entry.metadata()?.modified()?).unwrap_or_default();
         if entry.file_name() != current && entry.file_type()?.is_dir() && age > KEPT {
             fs::remove_dir_all(entry.path())?;
         }
@@ -106,7 +108,7 @@ mod tests {
             let old = folder.path().join(name);
             fs::create_dir(&old).unwrap();
             fs::write(old.join("conducto"), "old").unwrap();
-            let then = SystemTime::now() - Duration::from_secs(days * 24 * 3_600);
+            let then = SystemTime::from(clock::now()) - Duration::from_secs(days * 24 * 3_600);
             fs::File::open(&old).unwrap().set_modified(then).unwrap();
         }
         place(folder.path()).unwrap();

@@ -70,10 +70,10 @@ impl Node {
         // A group's container is kept as it is, changes and all.
         let isolation = if start.keep { Isolation::Shared } else { start.isolation };
         let confinement = workspace.confinement(isolation)?;
-        let (shell, script) = workspace.hand_over(&start.command)?;
+        let (shell, script) = workspace.hand_over(&start.command, start.shell.as_deref())?;
         let out_of_memory_before = memory.count();
         let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
-        let program = Program { path: shell, arguments: &[script.as_os_str()], environment };
+        let program = Program { path: &shell, arguments: &[script.as_os_str()], environment };
         let pid = spawner
             .spawn(program, &streams, confinement.as_ref())
             .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;

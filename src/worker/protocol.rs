@@ -64,6 +64,9 @@ pub struct Start {
     /// Whether it runs in a throw-away layer over the image. Means nothing together with `keep`.
     #[serde(default = "shared")]
     pub isolation: Isolation,
+    /// The shell to run the script with, an absolute path in the container; without one the worker finds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
 }
 
 fn shared() -> Isolation {

@@ -208,6 +208,7 @@ mod tests {
             grace_ms: 2,
             keep: true,
             isolation: Isolation::Pristine,
+            shell: None,
         };
         let orders = [
             ToWorker::Welcome { resume_key: Some("k".into()), heartbeat_ms: 1, orphan_ms: 2 },

@@ -166,18 +166,21 @@ impl Workspace {
     ///
     /// # Errors
     /// With words for people.
-    pub(crate) fn hand_over(&mut self, command: &str) -> Result<(&Path, &Path), String> {
-        if self.shell.is_none() {
+    pub(crate) fn hand_over(&mut self, command: &str, shell: Option<&str>) -> Result<(PathBuf, &Path), String> {
+        if shell.is_none() && self.shell.is_none() {
             self.shell = find_shell();
         }
-        let Some(shell) = &self.shell else {
+        if let Some(wanted) = shell.filter(|wanted| !runs(Path::new(wanted))) {
+            return Err(format!("the image has no shell `{wanted}`, which it was said to have"));
+        }
+        let Some(shell) = shell.map(PathBuf::from).or_else(|| self.shell.clone()) else {
             return Err(format!(
                 "no shell was found: the image has none of {} in {}; choose an image with a shell",
                 SHELLS.join(", "),
                 SHELL_FOLDERS.join(", ")
             ));
         };
-        let written = self.script.write(shell, command, self.handed_over);
+        let written = self.script.write(&shell, command, self.handed_over);
         written.map_err(|error| told(&self.script.path, &error).to_string())?;
         if let Some(copy) = &mut self.copy {
             copy.hand_over();
@@ -192,8 +195,11 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn find_shell() -> Option<PathBuf> {
-    let runs = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0);
-    SHELLS.iter().flat_map(|name| SHELL_FOLDERS.map(|folder| Path::new(folder).join(name))).find(runs)
+    SHELLS.iter().flat_map(|name| SHELL_FOLDERS.map(|folder| Path::new(folder).join(name))).find(|path| runs(path))
+}
+
+fn runs(path: &Path) -> bool {
+    path.is_absolute() && fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0)
 }
 
 /// HOME and TMPDIR in a folder of theirs, as they were made; most nodes leave them so.
@@ -308,7 +314,7 @@ mod tests {
         let mut workspace = Workspace::new(&options(root.path()));
         workspace.prepare().unwrap();
         let home = workspace.home();
-        workspace.hand_over("true").unwrap();
+        workspace.hand_over("true", None).unwrap();
         workspace.prepare().unwrap();
         assert_eq!(workspace.home(), home);
         let deeds: [fn(&Path); 4] = [
@@ -319,7 +325,7 @@ mod tests {
         ];
         for deed in deeds {
             let home = workspace.home();
-            workspace.hand_over("true").unwrap();
+            workspace.hand_over("true", None).unwrap();
             deed(&home);
             workspace.prepare().unwrap();
             assert!(workspace.home() != home && !home.exists());
@@ -332,20 +338,37 @@ mod tests {
         fs::create_dir(root.path().join("source")).unwrap();
         let mut workspace = Workspace::new(&options(root.path()));
         workspace.prepare().unwrap();
-        let script = workspace.hand_over("echo 1").unwrap().1.to_owned();
+        let script = workspace.hand_over("echo 1", None).unwrap().1.to_owned();
         let (inode, text) = (fs::metadata(&script).unwrap().ino(), fs::read(&script).unwrap());
-        workspace.hand_over("echo 1").unwrap();
+        workspace.hand_over("echo 1", None).unwrap();
         assert_eq!(fs::metadata(&script).unwrap().ino(), inode, "the same script stays");
         fs::write(&script, String::from_utf8_lossy(&text).replace('1', "2")).unwrap();
-        workspace.hand_over("echo 1").unwrap();
+        workspace.hand_over("echo 1", None).unwrap();
         assert_eq!(fs::read(&script).unwrap(), text);
         fs::hard_link(&script, root.path().join("link")).unwrap();
-        workspace.hand_over("echo 1").unwrap();
+        workspace.hand_over("echo 1", None).unwrap();
         assert_eq!(fs::metadata(&script).unwrap().nlink(), 1);
         fs::remove_file(&script).unwrap();
         std::os::unix::fs::symlink("link", &script).unwrap();
-        workspace.hand_over("echo 1").unwrap();
+        workspace.hand_over("echo 1", None).unwrap();
         assert!(fs::symlink_metadata(&script).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_shell_that_is_asked_for_must_be_there() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("source")).unwrap();
+        let mut workspace = Workspace::new(&options(root.path()));
+        workspace.prepare().unwrap();
+        let (shell, script) = workspace.hand_over("true", Some("/bin/sh")).unwrap();
+        assert_eq!(
+            (shell.as_path(), fs::read_to_string(script).unwrap().as_str()),
+            (Path::new("/bin/sh"), "#!/bin/sh\ntrue\n")
+        );
+        for missing in ["/bin/fish-of-nobody", "sh"] {
+            let refused = workspace.hand_over("true", Some(missing)).unwrap_err();
+            assert!(refused.contains(&format!("no shell `{missing}`")), "{refused}");
+        }
     }
 
     #[test]
@@ -354,7 +377,7 @@ mod tests {
         fs::create_dir(root.path().join("source")).unwrap();
         let mut workspace = Workspace::new(&options(root.path()));
         workspace.prepare().unwrap();
-        let (shell, script) = workspace.hand_over("echo one\necho two").unwrap();
+        let (shell, script) = workspace.hand_over("echo one\necho two", None).unwrap();
         let expected = format!("#!{}\necho one\necho two\n", shell.display());
         assert_eq!(fs::read_to_string(script).unwrap(), expected);
     }

@@ -87,6 +87,7 @@ impl Place {
             requires_docker: false,
             docker_args: Vec::new(),
             directory: rig.run.clone(),
+            folder: String::new(),
             source: folder("source"),
             pipeline_data: folder("pipeline"),
             user_data: folder("user"),

@@ -16,7 +16,7 @@ pub(crate) fn as_serialized(tree: &Definition) -> Definition {
     let mut nodes: Vec<NodeDefinition> = tree.clone().into();
     for node in &mut nodes {
         let mut settings: Settings = node.settings.clone().into();
-        settings.isolation = None;
+        (settings.isolation, settings.folder, settings.shell) = (None, None, None);
         if matches!(node.kind, NodeKind::Exec(_)) {
             settings.max_concurrent = None;
         }
@@ -32,6 +32,8 @@ pub(crate) fn comparable(tree: &Definition) -> Vec<(NodePath, NodeKind, Settings
     while let Some(index) = stack.pop() {
         let node = tree.node(index);
         let mut settings: Settings = node.settings.clone().into();
+        // The reader says of every image what its folder and shell are; the writer leaves both to the image.
+        (settings.folder, settings.shell) = (None, None);
         let round = |number: &mut f64| *number = format!("{number:.9e}").parse().expect("it is a number");
         settings.cpu.iter_mut().chain(&mut settings.mem).for_each(round);
         settings.max_time = settings.max_time.map(|time| {
@@ -103,6 +105,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         let (skip, suppress_errors, max_concurrent, callbacks, doc) = rest;
         Settings {
             image: image.map(str::to_owned),
+            folder: None,
+            shell: None,
             env,
             max_time,
             cpu,

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) docker_socket: String,
     /// Whether a worker is kept ready for the next pipeline.
     pub(crate) spare: bool,
+    /// More lines of the section `[containers]` of the settings.
+    pub(crate) more: &'static str,
     /// The webhook's secret before the present one.
     pub(crate) previous_secret: String,
     /// How the server is called.
@@ -47,6 +49,7 @@ impl Default for Plan {
             slots: 4,
             docker_socket: "/var/run/docker.sock".into(),
             spare: false,
+            more: "",
             previous_secret: OLD_SECRET.into(),
             server: Box::new(House::command),
         }
@@ -91,7 +94,7 @@ impl House {
             "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n\
              [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
              [slack]\nbot_token = \"xoxb-tests\"\napi_url = \"{}\"\n\
-             [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\nspare = {}\ndefault_image = \"{IMAGE}\"\n\
+             [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\nspare = {}\ndefault_image = \"{IMAGE}\"\n{}\
              [log]\nfilter = \"info,conducto=debug\"\nformat = \"text\"\n",
             plan.executor,
             plan.previous_secret,
@@ -101,6 +104,7 @@ impl House {
             plan.slots,
             plan.docker_socket,
             plan.spare,
+            plan.more,
         );
         std::fs::write(root.path().join("conducto.toml"), settings).unwrap();
         let mut house = Self {

@@ -8,6 +8,7 @@
 
 mod actions;
 mod backup;
+mod commands;
 mod crash;
 mod deliveries;
 mod deploy;
@@ -20,6 +21,7 @@ mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;
+mod programs;
 mod queues;
 mod retention;
 mod semantics;

@@ -193,7 +193,7 @@ impl Rig {
 pub(crate) fn order(fence: u64, command: &str) -> Start {
     let env = [("GREETING".to_owned(), "hello".to_owned())].into();
     let (fence, command, isolation) = (Fence(fence), command.to_owned(), Isolation::Shared);
-    Start { fence, command, env, max_time_ms: 60_000, grace_ms: 10_000, keep: false, isolation }
+    Start { fence, command, env, max_time_ms: 60_000, grace_ms: 10_000, keep: false, isolation, shell: None }
 }
 
 fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub, mpsc::Receiver<Incoming>) {

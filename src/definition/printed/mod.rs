@@ -6,7 +6,9 @@
 mod blob;
 mod bounded;
 mod id;
+mod image;
 mod node;
+mod place;
 mod read;
 mod serialization;
 mod tree;

@@ -1,26 +1,30 @@
 //! What a node of the old serialization carries, as settings of ours. Knows one node, not the tree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{
     super::{
         docker_args,
-        pipeline::{MAX_DURATION, MEM_LIMITS, is_amount, is_image, is_variable, seconds},
+        pipeline::{MAX_DURATION, MEM_LIMITS, is_amount, is_variable, seconds},
     },
-    serialization::{Image, Kind, MaxTime, Node, is_truthy},
+    image::Found,
+    serialization::{Kind, MaxTime, Node, is_truthy},
 };
 use crate::model::{Callback, Exec, NodeKind, NodePath, On, Remedy, Reuse, Settings, parse_duration};
 
 /// The beginning of a key that names a variable.
 const VARIABLE: &str = "__env__";
 
+/// More words for `docker run` are nobody's.
+const MOST_ARGUMENTS: usize = 1_000;
+
 /// Callbacks that only tell somebody something.
 const MESSAGES: [&str; 4] = ["email", "slack_status", "github_status", "github_pipeline_status"];
 
-/// Returns what a node is.
-pub(super) fn kind(node: &Node) -> Result<NodeKind, String> {
+/// Returns what a node is. Its command names paths of the container in which it will run.
+pub(super) fn kind(node: &Node, image: &Found) -> Result<NodeKind, String> {
     Ok(match node.kind {
         Kind::Parallel => NodeKind::Parallel,
         Kind::Serial => NodeKind::Serial { stop_on_error: node.stop_on_error.as_ref().is_none_or(is_truthy) },
@@ -29,13 +33,13 @@ pub(super) fn kind(node: &Node) -> Result<NodeKind, String> {
             if command.contains('\0') {
                 return Err("its command holds a null character".to_owned());
             }
-            NodeKind::Exec(Exec { command })
+            NodeKind::Exec(Exec { command: image.paths.expand(&command)? })
         }
     })
 }
 
-/// Returns what a node carries.
-pub(super) fn settings(node: &Node, images: &HashMap<String, Image>) -> Result<Settings, String> {
+/// Returns what a node carries. `image` is its own, where it names one.
+pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, String> {
     let is_exec = node.kind == Kind::Exec;
     let max_time = match &node.max_time {
         None => None,
@@ -43,6 +47,10 @@ pub(super) fn settings(node: &Node, images: &HashMap<String, Image>) -> Result<S
         Some(MaxTime::Text(text)) => Some(parse_duration(text).map_err(|bad| format!("its max_time {bad}"))?),
     };
     if let Some(words) = &node.docker_run_args {
+        // Each may be refused, with a message of its own.
+        if words.len() > MOST_ARGUMENTS {
+            return Err(format!("its docker_run_args are {}; at most {MOST_ARGUMENTS} are read", words.len()));
+        }
         docker_args::parse(words).map_err(|refused| {
             let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
             format!("its docker_run_args: {}", refused.join("; "))
@@ -53,7 +61,9 @@ pub(super) fn settings(node: &Node, images: &HashMap<String, Image>) -> Result<S
         callbacks.extend(callback(event, name, arguments).map_err(|bad| format!("its callback `{name}` {bad}"))?);
     }
     Ok(Settings {
-        image: node.image_name.as_deref().map(|name| image(name, images)).transpose()?.flatten(),
+        image: image.and_then(|image| image.reference.clone()),
+        folder: image.map(|image| image.folder.clone()),
+        shell: image.map(|image| image.shell.clone()),
         env: environment(&node.others)?,
         // The client passes a zero on, which has always meant nothing.
         max_time: max_time.filter(|time| !time.is_zero()),
@@ -102,23 +112,6 @@ fn environment(keys: &BTreeMap<String, Value>) -> Result<BTreeMap<String, String
         }
     }
     Ok(environment)
-}
-
-/// Returns the reference of an image; nothing for one that names none, which is the default.
-fn image(name: &str, images: &HashMap<String, Image>) -> Result<Option<String>, String> {
-    let image = images.get(name).ok_or_else(|| format!("its image `{name}` is not among the images"))?;
-    if let Some(key) = image.must_be_made() {
-        return Err(format!(
-            "its image `{name}` is to be made (`{key}`), which this release cannot do yet; name a ready image"
-        ));
-    }
-    if let Some(shell) = image.shell.as_deref().filter(|shell| *shell != "__auto__") {
-        return Err(format!("its image `{name}` asks for the shell `{shell}`; this release finds the shell itself"));
-    }
-    match image.image.as_deref() {
-        Some(reference) if !is_image(reference) => Err(format!("`{reference}` is not the name of an image")),
-        reference => Ok(reference.map(str::to_owned)),
-    }
 }
 
 /// Returns a callback; nothing for one that only tells somebody something.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::bounded;
+use super::{bounded, image::Image};
 
 /// The whole.
 #[derive(Debug, Deserialize)]
@@ -62,41 +62,6 @@ pub(super) enum Kind {
 pub(super) enum MaxTime {
     Seconds(f64),
     Text(String),
-}
-
-/// One image. Only a ready one can be used.
-#[derive(Debug, Deserialize)]
-pub(super) struct Image {
-    pub(super) image: Option<String>,
-    pub(super) shell: Option<String>,
-    #[serde(flatten)]
-    pub(super) others: BTreeMap<String, Value>,
-}
-
-impl Image {
-    /// Keys by which an image is to be made before it can be used.
-    const MAKES: [&str; 14] = [
-        "dockerfile",
-        "dockerfile_text",
-        "docker_build_args",
-        "context",
-        "copy_repo",
-        "copy_dir",
-        "copy_url",
-        "install_pip",
-        "install_npm",
-        "install_packages",
-        "install_docker",
-        "reqs_py",
-        "reqs_npm",
-        "reqs_packages",
-    ];
-
-    /// Returns the key because of which the image would have to be made, if there is one.
-    pub(super) fn must_be_made(&self) -> Option<&'static str> {
-        let is_set = |key: &&str| self.others.get(*key).is_some_and(is_truthy);
-        Self::MAKES.into_iter().find(is_set)
-    }
 }
 
 /// Says what Python would make of a value where it wants a truth: a text that is not empty is true, `"False"` too.

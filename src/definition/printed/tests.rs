@@ -174,9 +174,8 @@ fn a_node_that_cannot_be_used_is_named(#[case] change: Value, #[case] words: &st
 
 #[rstest]
 #[case("dockerfile", json!({ "path": "Dockerfile" }))]
-#[case("copy_dir", json!("."))]
-#[case("copy_repo", json!(true))]
-#[case("install_pip", json!(["conducto"]))]
+#[case("copy_url", json!("https://example.org/other.git"))]
+#[case("install_pip", json!(["conducto", "numpy"]))]
 #[case("install_docker", json!(true))]
 #[case("reqs_packages", json!(["git"]))]
 fn an_image_that_must_be_made_is_refused_if_a_node_wants_it(#[case] key: &str, #[case] value: Value) {
@@ -186,6 +185,74 @@ fn an_image_that_must_be_made_is_refused_if_a_node_wants_it(#[case] key: &str, #
     let error = tree(json!({ "id": "B", "type": "Exec", "command": "true", "image_name": "i" })).unwrap_err();
     assert!(error.contains("node / of") && error.contains(key) && error.contains("cannot do yet"), "{error}");
     assert!(tree(json!({ "id": "B", "type": "Exec", "command": "true" })).is_ok());
+}
+
+fn with_image(image: &Value, command: &str) -> Result<Definition, String> {
+    let leaf = json!({ "id": "x", "type": "Exec", "command": command });
+    let root = json!({ "id": "B", "type": "Serial", "image_name": "i" });
+    read_old(&json!({ "nodes": [root, leaf], "edges": [["B", "x", "a"]], "images": { "i": image } }))
+}
+
+fn path(parts: &Value) -> Value {
+    json!({ "pathsep": "/", "path": parts })
+}
+
+fn git() -> Value {
+    json!({ "type": "git", "url": "https://github.com/acme/api", "branch": "main" })
+}
+
+#[rstest]
+#[case(json!({ "copy_dir": path(&json!([git(), "ci"])) }), "ci")]
+#[case(json!({ "copy_dir": path(&json!(["home", "me", git(), "ci", "x", "..", "."])) }), "ci")]
+#[case(json!({ "copy_dir": path(&json!(["mnt", "conducto", "ci"])) }), "ci")]
+#[case(json!({ "copy_dir": "./ci/", "instantiation_directory": "/mnt/conducto" }), "ci")]
+#[case(json!({ "copy_dir": path(&json!([git()])) }), "")]
+#[case(json!({ "copy_repo": true, "copy_url": "https://github.com/acme/api", "copy_branch": "main" }), "")]
+#[case(json!({ "install_pip": ["conducto"], "reqs_py": ["conducto"] }), "")]
+fn the_folder_of_an_image_is_one_of_the_commit(#[case] image: Value, #[case] folder: &str) {
+    let tree = with_image(&image, "true").unwrap();
+    assert_eq!(tree.folder(NodeIndex(1)), folder);
+}
+
+#[rstest]
+#[case(json!({ "copy_dir": path(&json!(["etc"])) }), "`/etc` does not lie in the repository")]
+#[case(json!({ "copy_dir": "/etc" }), "`/etc` does not lie in the repository")]
+#[case(json!({ "copy_dir": path(&json!([git(), ".."])) }), "`/..` does not lie in the repository")]
+#[case(json!({ "copy_dir": path(&json!(["mnt", "conducto", "..", "..", "etc"])) }), "does not lie in the repository")]
+#[case(json!({ "copy_dir": path(&json!([git(), "../../etc"])) }), "does not lie in the repository")]
+#[case(json!({ "copy_dir": path(&json!(["x", { "type": "shared", "name": "s" }])) }), "lies in a share")]
+#[case(json!({ "copy_dir": "x" }), "is a relative path")]
+#[case(json!({ "copy_dir": 7 }), "is no path")]
+#[case(json!({ "path_map": { "/etc": "/x" } }), "maps what it may not: `/etc`")]
+#[case(json!({ "docker_auto_workdir": false, "copy_dir": path(&json!([git()])) }), "another working directory")]
+fn what_lies_outside_of_the_commit_is_refused(#[case] image: Value, #[case] words: &str) {
+    let error = with_image(&image, "true").unwrap_err();
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn paths_in_commands_become_those_of_the_container() {
+    let run = |image: &Value, parts: Value| {
+        let command = format!("cat __conducto_path:{}:endpath__ && true", path(&parts));
+        let tree = with_image(image, &command)?;
+        match &tree.node(NodeIndex(1)).kind {
+            NodeKind::Exec(exec) => Ok(exec.command.clone()),
+            _ => Err("no leaf".to_owned()),
+        }
+    };
+    let plain = json!({ "image": "busybox" });
+    assert_eq!(run(&plain, json!([git(), "ci", "a b.py"])).unwrap(), "cat 'ci/a b.py' && true");
+    assert_eq!(run(&plain, json!([git()])).unwrap(), "cat . && true");
+    let part = json!({ "copy_dir": path(&json!([git(), "ci"])) });
+    assert_eq!(run(&part, json!([git(), "ci", "a.py"])).unwrap(), "cat a.py && true");
+    // Marks that say different things of one repository are met by their names.
+    assert_eq!(run(&part, json!([{ "type": "git" }, "ci", "a.py"])).unwrap(), "cat a.py && true");
+    let error = run(&part, json!([git(), "other", "a.py"])).unwrap_err();
+    assert!(error.contains("`/other/a.py`, which its image does not have"), "{error}");
+    let key = path(&json!([git(), "data"])).to_string();
+    let mapped = json!({ "copy_dir": path(&json!([git()])), "path_map": { key: "/opt/data" } });
+    assert_eq!(run(&mapped, json!([git(), "data", "x"])).unwrap(), "cat /opt/data/x && true");
+    assert_eq!(run(&mapped, json!([git(), "x"])).unwrap(), "cat x && true");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! Puts the nodes of the old serialization together by its edges. Knows the rules of trees, not what a node carries.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     super::pipeline::MOST_NODES,
+    image::{Found, Image},
     node::{kind, settings},
     serialization::{Node, Serialization},
 };
@@ -23,17 +27,23 @@ pub(super) fn build(serialization: &Serialization) -> Result<Definition, String>
         }
     }
     let children = children(edges, &root.id, &known)?;
+    let mut found: HashMap<&str, Arc<Found>> = HashMap::new();
     let mut built = Vec::with_capacity(nodes.len());
-    let mut stack = vec![(root, "/", None, NodePath::root())];
-    while let Some((node, name, parent, path)) = stack.pop() {
-        let own = NodeIndex(u32::try_from(built.len()).map_err(|_| "the pipeline it printed is too large")?);
+    let mut stack = vec![(root, "/", None, NodePath::root(), Arc::new(Found::default()))];
+    while let Some((node, name, parent, path, above)) = stack.pop() {
+        let index = NodeIndex(u32::try_from(built.len()).map_err(|_| "the pipeline it printed is too large")?);
         let of_node = |bad: String| format!("node {path} of the pipeline it printed: {bad}");
-        let kind = kind(node).map_err(of_node)?;
-        let settings = settings(node, images).map_err(of_node)?.into();
+        let own = match &node.image_name {
+            Some(name) => Some(image(name, images, &mut found).map_err(of_node)?),
+            None => None,
+        };
+        let settings = settings(node, own.as_deref()).map_err(of_node)?.into();
+        let image = own.unwrap_or(above);
+        let kind = kind(node, &image).map_err(of_node)?;
         built.push(NodeDefinition { name: name.into(), parent, kind, settings });
         for (child, name) in children.get(node.id.as_str()).into_iter().flatten().rev() {
             check_name(name).map_err(of_node)?;
-            stack.push((child, name, Some(own), path.child(name)));
+            stack.push((child, name, Some(index), path.child(name), Arc::clone(&image)));
         }
     }
     if built.len() < nodes.len() {
@@ -41,6 +51,21 @@ pub(super) fn build(serialization: &Serialization) -> Result<Definition, String>
         return Err(format!("{stray} of the nodes it printed hang nowhere below the root"));
     }
     Definition::new(built).map_err(|error| format!("the pipeline it printed is no tree: {error}"))
+}
+
+/// Returns what nodes with an image find, looked up once for all of them.
+fn image<'s>(
+    name: &'s str,
+    images: &HashMap<String, Image>,
+    found: &mut HashMap<&'s str, Arc<Found>>,
+) -> Result<Arc<Found>, String> {
+    if let Some(known) = found.get(name) {
+        return Ok(Arc::clone(known));
+    }
+    let image = images.get(name).ok_or_else(|| format!("its image `{name}` is not among the images"))?;
+    let image = Arc::new(image.find().map_err(|bad| format!("its image `{name}` {bad}"))?);
+    found.insert(name, Arc::clone(&image));
+    Ok(image)
 }
 
 type Children<'s> = HashMap<&'s str, Vec<(&'s Node, &'s str)>>;

@@ -130,7 +130,16 @@ mod tests {
         let (command, env) = (String::new(), std::collections::BTreeMap::new());
         let (keep, isolation) = (false, Isolation::Shared);
         let (max_time_ms, grace_ms) = (0, 0);
-        ToWorker::Start(Box::new(Start { fence: Fence(fence), command, env, max_time_ms, grace_ms, keep, isolation }))
+        ToWorker::Start(Box::new(Start {
+            fence: Fence(fence),
+            command,
+            env,
+            max_time_ms,
+            grace_ms,
+            keep,
+            isolation,
+            shell: None,
+        }))
     }
 
     fn stop(fence: u64) -> ToWorker {

@@ -21,6 +21,8 @@ pub(in crate::dispatch) struct QueueKey {
     /// what follows has one container for each kind.
     pub(in crate::dispatch) group: Option<(NodeIndex, u32)>,
     pub(in crate::dispatch) image: String,
+    /// Folder of the commit that is the working copy.
+    pub(in crate::dispatch) folder: String,
     pub(in crate::dispatch) amounts: Amounts,
     pub(in crate::dispatch) requires_docker: bool,
     pub(in crate::dispatch) docker_run_args: Vec<String>,

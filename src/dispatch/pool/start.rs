@@ -70,6 +70,7 @@ fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec,
     let layout = &shared.options.layout;
     let docker_args = docker_args::parse(&queue.docker_run_args);
     Ok(WorkerSpec {
+        folder: queue.folder.clone(),
         worker: worker.clone(),
         pipeline: queue.pipeline.clone(),
         image: queue.image.clone(),

@@ -261,6 +261,7 @@ impl Server {
                     grace_ms: start::GRACE_MS,
                     keep: pipeline.group_container(node).is_some(),
                     isolation: Isolation::Shared,
+                    shell: None,
                 };
                 let Some((_, attempt)) = pipeline.live_attempt(fence) else { return };
                 let queue = start::queue_of(options, pipeline, attempt, pipeline.container_of(fence));

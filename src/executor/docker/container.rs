@@ -20,6 +20,9 @@ pub(super) const WORKER_LABEL: &str = "com.conducto.worker";
 /// Where the changes of nodes in layers of their own go.
 const LAYERS: &str = "/conducto/layers";
 
+/// Where nodes find their working copy.
+pub(super) const WORK: &str = "/mnt/conducto";
+
 const BINARY: &str = "/conducto/bin/conducto";
 
 /// The folder that the binary is in on the host: commands and packages for nodes.
@@ -36,7 +39,8 @@ pub(super) fn name(pipeline: &PipelineId, worker: &WorkerId) -> String {
 /// Describes a worker's container to the engine.
 pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody {
     // The folder above is mounted: the files may come later than the container.
-    let source = format!("/conducto/source/{}", crate::layout::SOURCE);
+    let source = format!("/conducto/source/{}/{}", crate::layout::SOURCE, spec.folder);
+    let source = source.trim_end_matches('/').to_owned();
     let mut command = vec![
         "worker",
         "--socket",
@@ -44,7 +48,7 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         "--source",
         &source,
         "--work",
-        "/mnt/conducto",
+        WORK,
         "--private",
         "/conducto/node",
         "--script",
@@ -62,7 +66,7 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         // The image's own entrypoint and command are for those who start it as a service.
         entrypoint: Some(vec![BINARY.to_owned()]),
         cmd: Some(command.into_iter().map(str::to_owned).collect()),
-        working_dir: Some("/mnt/conducto".to_owned()),
+        working_dir: Some(WORK.to_owned()),
         labels: Some(labels(&options.server, spec)),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         tty: Some(false),

@@ -188,6 +188,10 @@ impl Executor for Docker {
         true
     }
 
+    fn work(&self, _directory: &std::path::Path) -> PathBuf {
+        container::WORK.into()
+    }
+
     fn prepare<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let image = self.images.have(&self.client, &spec.image, progress);

@@ -35,6 +35,9 @@ const MARK: &str = "CONDUCTO_WORKER";
 /// Folder below the worker's own with all that its nodes write.
 const FOLDER: &str = "node";
 
+/// Folder in that with the working copy.
+const WORK: &str = "work";
+
 /// Between two looks at processes that are being killed, and how often we look.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 2_000;
@@ -91,7 +94,11 @@ impl Process {
         let log = File::create(folder.join("worker.log"))?;
         let mut command = Command::new(&self.options.binary);
         command.arg("worker").arg("--socket").arg(spec.directory.join("worker.sock"));
-        command.arg("--source").arg(spec.source.join(crate::layout::SOURCE)).arg("--work").arg(folder.join("work"));
+        command
+            .arg("--source")
+            .arg(spec.source.join(crate::layout::SOURCE).join(&spec.folder))
+            .arg("--work")
+            .arg(folder.join(WORK));
         command.arg("--private").arg(folder).arg("--name").arg(spec.worker.as_str()).arg("--detach");
         if let Some(kit) = self.options.binary.parent() {
             command.arg("--kit").arg(kit);
@@ -163,6 +170,10 @@ impl Executor for Process {
 
     fn isolates(&self) -> bool {
         false
+    }
+
+    fn work(&self, directory: &Path) -> PathBuf {
+        directory.join(FOLDER).join(WORK)
     }
 
     fn prepare<'a>(&'a self, _spec: &'a WorkerSpec, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {

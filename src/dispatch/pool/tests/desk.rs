@@ -60,6 +60,7 @@ pub(super) fn queue(letter: char) -> Queue {
 
 pub(super) fn queue_of(letter: char, cpu: f64, mem: f64) -> Queue {
     Arc::new(QueueKey {
+        folder: String::new(),
         pipeline: pipeline(letter),
         trust: Trust::Trusted,
         group: None,
