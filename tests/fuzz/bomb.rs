@@ -62,7 +62,7 @@ fn bombs_behind_one_another_are_one_bomb() {
 #[case::nodes("{\"nodes\":[", "{\"id\":\"\",\"type\":\"Exec\"}", "]}")]
 #[case::edges("{\"nodes\":[],\"edges\":[", "[\"\",\"\",\"\"]", "]}")]
 #[case::images("{\"nodes\":[],\"images\":[", "{}", "]}")]
-#[case::words("{\"nodes\":[{\"id\":\"\",\"type\":\"Exec\",\"docker_run_args\":[", "\"\"", "]}]}")]
+#[case::words("{\"nodes\":[{\"id\":\"\",\"type\":\"Exec\",\"command\":\"a\",\"docker_run_args\":[", "\"\"", "]}]}")]
 #[case::unknown("{\"nodes\":[{\"id\":\"\",\"type\":\"Exec\",\"x\":[", "[]", "]}]}")]
 #[case::arguments("{\"nodes\":[{\"id\":\"\",\"type\":\"Exec\",\"callbacks\":[[\"\",[\"\",[", "0", "]]]]}]}")]
 fn json_that_is_small_and_becomes_large_in_memory_is_refused(

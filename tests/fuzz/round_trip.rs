@@ -37,6 +37,8 @@ pub(crate) fn comparable(tree: &Definition) -> Vec<(NodePath, NodeKind, Settings
     while let Some(index) = stack.pop() {
         let node = tree.node(index);
         let mut settings: Settings = node.settings.clone().into();
+        // The reader says of every image what its folder and shell are; the writer leaves both to the image.
+        (settings.folder, settings.shell) = (None, None);
         let round = |number: &mut f64| *number = format!("{number:.9e}").parse().expect("it is a number");
         settings.cpu.iter_mut().chain(&mut settings.mem).for_each(round);
         settings.max_time = settings.max_time.map(|time| {

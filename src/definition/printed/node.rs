@@ -17,6 +17,9 @@ use crate::model::{Callback, Exec, NodeKind, NodePath, On, Remedy, Reuse, Settin
 /// The beginning of a key that names a variable.
 const VARIABLE: &str = "__env__";
 
+/// More words for `docker run` are nobody's.
+const MOST_ARGUMENTS: usize = 1_000;
+
 /// Callbacks that only tell somebody something.
 const MESSAGES: [&str; 4] = ["email", "slack_status", "github_status", "github_pipeline_status"];
 
@@ -44,6 +47,10 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
         Some(MaxTime::Text(text)) => Some(parse_duration(text).map_err(|bad| format!("its max_time {bad}"))?),
     };
     if let Some(words) = &node.docker_run_args {
+        // Each may be refused, with a message of its own.
+        if words.len() > MOST_ARGUMENTS {
+            return Err(format!("its docker_run_args are {}; at most {MOST_ARGUMENTS} are read", words.len()));
+        }
         docker_args::parse(words).map_err(|refused| {
             let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
             format!("its docker_run_args: {}", refused.join("; "))

@@ -1,7 +1,7 @@
 //! Writes a tree in the old product's serialization (`compat.md` §1.3 to §1.7), as its client does. Knows no reader.
 //!
 //! Every value stands where the author wrote it: nothing is hoisted to a parent. `isolation` has no word in that format and
-//! is left out.
+//! is left out; `folder` and `shell`, which belong to images there, are not written yet.
 
 use std::collections::BTreeMap;
 
