@@ -220,7 +220,30 @@ fn events(name: &str) -> Vec<Trigger> {
         from_fork: false,
         action: "opened".to_owned(),
     };
-    let kinds = vec![push("main"), push("release/1"), pull_request];
+    let (branch, mark) = (|| "preview".to_owned(), || "2026-01-31T10:00:00Z".to_owned());
+    let kinds = vec![
+        push("main"),
+        push("release/1"),
+        pull_request,
+        TriggerKind::BranchCreated { branch: branch() },
+        TriggerKind::BranchDeleted { branch: branch(), mark: mark() },
+        TriggerKind::Tag { tag: "v1".to_owned() },
+        TriggerKind::TagDeleted { tag: "v1".to_owned(), mark: mark() },
+        TriggerKind::Release { tag: "v1".to_owned(), name: "One".to_owned(), prerelease: false },
+        TriggerKind::MergeGroup { branch: branch(), base: "main".to_owned(), base_sha: "b".repeat(40) },
+        TriggerKind::Comment { number: 1, comment: 2, text: "/deploy now".to_owned() },
+        TriggerKind::Cron {
+            branch: "main".to_owned(),
+            section: "cron.nightly".to_owned(),
+            due: jiff::Timestamp::UNIX_EPOCH,
+        },
+        TriggerKind::Manual {
+            branch: "main".to_owned(),
+            section: "manual.deploy".to_owned(),
+            parameters: [("target".to_owned(), "staging".to_owned())].into(),
+            request: "1".to_owned(),
+        },
+    ];
     let trigger = |kind| Trigger {
         host: "github.com".to_owned(),
         repository: Repository { id: 1, full_name: "acme/api".to_owned(), default_branch: Some("main".to_owned()) },
