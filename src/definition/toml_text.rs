@@ -1,17 +1,50 @@
 //! Reads TOML into located values, reporting every syntax error it can recover from. Knows no key.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use toml::de::{DeTable, DeValue};
+use toml_parser::{Source, lexer::TokenKind};
 
 use super::{
     document::{Entry, Located, Table, Value},
     report::{Report, line_range},
 };
 
+/// Lists and inline tables that lie deeper in one another than this are nobody's. The parser calls itself for each, and does not
+/// stop where one is never closed.
+const DEEPEST: usize = 64;
+
+/// Returns where lists or inline tables lie too deep in one another for the parser, if they do.
+pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
+    let mut open = Vec::new();
+    for token in Source::new(text).lex() {
+        let closes = match token.kind() {
+            TokenKind::LeftSquareBracket => TokenKind::RightSquareBracket,
+            TokenKind::LeftCurlyBracket => TokenKind::RightCurlyBracket,
+            // What closes something else closes nothing.
+            kind if open.last() == Some(&kind) => {
+                open.pop();
+                continue;
+            }
+            _ => continue,
+        };
+        open.push(closes);
+        if open.len() > DEEPEST {
+            return Some(token.span().start()..token.span().end());
+        }
+    }
+    None
+}
+
 /// Reads the report's text. What could not be read is missing or [`Value::Lost`].
 pub(crate) fn read(report: &mut Report) -> Table {
     let file = report.file.clone();
+    if let Some(range) = too_deep(&file.text) {
+        let message = format!("more than {DEEPEST} lists or tables lie in one another");
+        let diagnostic = report.error(report.codes.syntax, &range, message, "the last of them begins here");
+        report.add(diagnostic.help("close each `[` and `{`; texts that hold them stand in quotes"));
+        return Table::default();
+    }
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     let mut seen = HashSet::new();
     for error in errors {

@@ -4,7 +4,11 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::{super::report::Report, keys::KEYS, section::Dialect};
+use super::{
+    super::{report::Report, toml_text},
+    keys::KEYS,
+    section::Dialect,
+};
 use crate::definition::codes;
 
 /// A line that TOML would write differently.
@@ -77,7 +81,8 @@ fn is_old_header(inner: &str) -> bool {
 fn is_unquoted(value: &str) -> bool {
     let is_open_list = value.starts_with('[');
     let is_open_table = value.starts_with('{') && !value.contains('}');
-    !value.is_empty() && !is_open_list && !is_open_table && DeValue::parse(value).is_err()
+    let is_value = || toml_text::too_deep(value).is_none() && DeValue::parse(value).is_ok();
+    !value.is_empty() && !is_open_list && !is_open_table && !is_value()
 }
 
 fn quote(value: &str) -> String {

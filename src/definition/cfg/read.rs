@@ -50,7 +50,8 @@ pub(in super::super) fn dialect_of(bytes: &[u8]) -> Option<Dialect> {
 }
 
 fn dialect(report: &mut Report) -> Dialect {
-    if DeTable::parse(report.text()).is_ok() { Dialect::Toml } else { dialect::recognise(report) }
+    let is_toml = toml_text::too_deep(report.text()).is_none() && DeTable::parse(report.text()).is_ok();
+    if is_toml { Dialect::Toml } else { dialect::recognise(report) }
 }
 
 fn read_toml(report: &mut Report) -> Vec<Section> {

@@ -103,6 +103,18 @@ fn a_few_lines_that_repeat_one_another_fill_no_memory() {
     assert_eq!(diagnostics[0].message, "`[DEFAULT]` is too long for so many sections");
 }
 
+#[rstest]
+#[case::tables("x = ", "{")]
+#[case::lists("x = ", "[")]
+#[case::both("x = ", "{[}]")]
+#[case::behind_texts("x = ", "{\"}\"")]
+#[case::of_a_key("[push]\nfilter = ", "{")]
+fn what_lies_too_deep_is_a_mistake_and_not_the_end(#[case] before: &str, #[case] cycle: &str) {
+    let text = format!("{before}{}", cycle.repeat(40_000));
+    let found = read_cfg("conducto.cfg", text.as_bytes()).1;
+    assert!(found.iter().any(Diagnostic::is_error), "{found:?}");
+}
+
 #[test]
 fn faults_of_a_filter_point_into_it_wherever_it_stands() {
     let place = |text: &str| {
