@@ -54,7 +54,8 @@ impl Streams {
 
     /// Says whether they can serve another node, once nobody else is left who could write.
     pub(crate) fn are_ours(&self) -> bool {
-        self.ours.is_some()
+        // One that broke would swallow what the next node says.
+        self.ours.is_some() && self.stdout.is_open() && self.stderr.is_open()
     }
 
     /// Says whether anybody may still write to one of them.
