@@ -77,8 +77,10 @@ fn snippet<'d>(primary: &'d Label, others: &'d [Label]) -> Option<Snippet<'d, An
         return None;
     }
     let first_line = file.text[..start].matches('\n').count() + 1;
-    let mut snippet =
-        Snippet::source(&file.text[start..end]).line_start(first_line).path(printable(&file.name)).fold(true);
+    let mut snippet = Snippet::source(without_c1(&file.text[start..end]))
+        .line_start(first_line)
+        .path(printable(&file.name))
+        .fold(true);
     let annotation = |kind: AnnotationKind, label: &Label| {
         let range = label.span.range.start - start..label.span.range.end - start;
         let text = if label.text.is_empty() { None } else { Some(printable(&label.text)) };
@@ -89,6 +91,12 @@ fn snippet<'d>(primary: &'d Label, others: &'d [Label]) -> Option<Snippet<'d, An
         snippet = snippet.annotation(annotation(AnnotationKind::Context, other));
     }
     Some(snippet)
+}
+
+/// Takes out the control characters that the renderer leaves in lines of the file: some terminals obey them like an escape. Spans
+/// count bytes, so another character of two bytes stands in for each.
+fn without_c1(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '\u{80}'..='\u{9f}') { '\u{b7}' } else { c }).collect()
 }
 
 /// Takes out what would move the cursor, change colours or turn the direction of writing: messages quote texts of strangers.
@@ -109,6 +117,14 @@ mod tests {
         assert_eq!(line.chars().count(), 140);
         assert!(line.ends_with("ä… (+1 more)"), "{line}");
         assert_eq!(summary(&[]), None);
+    }
+
+    #[test]
+    fn a_line_of_the_file_moves_no_cursor() {
+        let text = "[push]\nx\u{9b}31m\u{85} = \"\u{1b}[0m\"\n";
+        let diagnostics = super::super::read_cfg("conducto.cfg", text.as_bytes()).1;
+        let shown = super::text(&diagnostics, false);
+        assert!(shown.contains("x\u{b7}31m") && shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
     }
 
     #[test]
