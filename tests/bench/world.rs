@@ -112,11 +112,12 @@ impl World {
         Delivery::sign(SECRET, "push", &fresh_push(&self.long))
     }
 
-    /// Returns a push of so many bytes that starts nothing: its branch was deleted.
+    /// Returns a push of so many bytes that starts nothing, and for which nothing is looked up: it is to no branch or tag.
     pub(crate) fn push_nothing(&self, bytes: usize) -> Delivery {
         let gone = Push { branch: "gone", before: Some(&self.single.sha), after: None, message: "", sender: "ada" };
         let mut payload = push(&self.single.facts, &gone);
         let commit = &push(&self.single.facts, &Push { after: Some(&self.single.sha), ..gone })["head_commit"];
+        payload["ref"] = json!("refs/notes/gone");
         let missing = bytes.saturating_sub(payload.to_string().len());
         payload["commits"] = Value::from(vec![commit.clone(); missing / (commit.to_string().len() + 1)]);
         payload["padding"] = json!("x".repeat(bytes.saturating_sub(payload.to_string().len() + 13)));
