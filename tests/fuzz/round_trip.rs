@@ -154,7 +154,7 @@ prop_compose! {
             if !matches!(kind, NodeKind::Exec(_)) {
                 groups.push(NodeIndex(u32::try_from(number).unwrap()));
             }
-            let name = if number == 0 { "/".to_owned() } else { format!("{name}{number}") };
+            let name = if number == 0 { "/".to_owned() } else { format!("{name}-{number}") };
             all.push(NodeDefinition { name: name.into(), parent, kind, settings: settings.into() });
         }
         as_serialized(&Definition::new(all).unwrap())
