@@ -85,7 +85,9 @@ async fn neither_a_stop_nor_a_kill_leaves_a_worker_that_stands_by_behind() {
     house.kill();
     house.start().await;
     house.until("the next server has removed it", async || containers(&house).is_empty().then_some(())).await;
-    assert!(!house.base().join("run/spares").join(&id).exists());
+    // The folder goes after the container, which may still write to it.
+    let folder = house.base().join("run/spares").join(&id);
+    house.until("its folder is gone too", async || (!folder.exists()).then_some(())).await;
     spare_after(&house, "two", "true").await;
     assert!(house.stop().success());
     assert_eq!(house.leftovers(), Vec::<String>::new());
