@@ -100,7 +100,7 @@ impl Report {
         self.found.iter().any(|found| found.code == self.codes.syntax || found.code == super::codes::CFG_UNQUOTED)
     }
 
-    /// Keeps a diagnostic. Beyond a limit they are only counted.
+    /// Keeps a diagnostic. Beyond a limit a mistake takes the place of a warning, and what finds none is only counted.
     pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
         let start = diagnostic.primary.as_ref().map(|label| label.span.range.start);
         if start.is_some_and(|at| self.broken_lines.iter().any(|line| line.start <= at && at <= line.end)) {
@@ -109,7 +109,10 @@ impl Report {
         if !self.is_full() {
             self.found.push(diagnostic);
         } else if diagnostic.is_error() {
-            self.dropped += 1;
+            match self.found.iter().rposition(|found| !found.is_error()) {
+                Some(warning) => self.found[warning] = diagnostic,
+                None => self.dropped += 1,
+            }
         }
     }
 
@@ -153,4 +156,22 @@ pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
     let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
     let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |after| at + after);
     start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_after_any_number_of_warnings_is_told_and_forbids_the_launch() {
+        let mut report = Report::open("a", b"text", 100, crate::definition::codes::CFG).expect("it is text");
+        for _ in 0..2 * MOST_DIAGNOSTICS {
+            report.add(Diagnostic::warning("cfg::bare-word", "odd"));
+        }
+        report.add(Diagnostic::error("cfg::bad-value", "wrong"));
+        let (value, found) = report.finish(Some(()));
+        assert_eq!(value, None);
+        assert_eq!(found.iter().filter(|found| found.is_error()).count(), 1);
+        assert_eq!(found.len(), MOST_DIAGNOSTICS);
+    }
 }
