@@ -32,7 +32,7 @@ use crate::{
     http,
     layout::Layout,
     logs::Logs,
-    notify::{Access, Slack},
+    notify::{Access, Mailer, Slack},
     settings::{Anonymous, ExecutorChoice, Reserve, Settings},
     store::{self, Store},
 };
@@ -114,6 +114,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         hub,
         statuses: Statuses::build(&settings.github.api_url, settings.github.token.clone())?,
         slack: slack(&settings)?,
+        mailer: mailer(&settings)?,
     };
     let options = options(&settings, &layout, &url);
     let dispatch = Dispatch::start(options, parts, reported, identity, stop.clone()).await?;
@@ -201,6 +202,16 @@ fn slack(settings: &Settings) -> anyhow::Result<Option<Slack>> {
         (None, None) => return Ok(None),
     };
     Ok(Some(Slack::build(access)?))
+}
+
+fn mailer(settings: &Settings) -> anyhow::Result<Option<Mailer>> {
+    let (url, from) = match (&settings.email.smtp_url, &settings.email.from) {
+        (Some(url), Some(from)) => (url, from),
+        (None, _) => return Ok(None),
+        (Some(_), None) => bail!("`email.smtp_url` is set and `email.from` is not; name who the letters are from"),
+    };
+    let usual = settings.email.to.iter().flat_map(|to| to.split(',')).map(|to| to.trim().to_owned());
+    Ok(Some(Mailer::build(url, from, usual.filter(|to| !to.is_empty()).collect())?))
 }
 
 fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options {

@@ -1,7 +1,9 @@
 //! The tree that a section launches: that of its definition file, or one whose first leaf prints the rest. Knows no event.
 
 use super::cfg::Section;
-use crate::model::{Callback, Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Settings};
+use crate::model::{
+    Callback, Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, Notice, On, Remedy, Settings, Watch,
+};
 
 /// Makes the tree of a section whose script prints it (`compat.md` §5.6).
 pub fn printing(section: &Section, script: String) -> Definition {
@@ -22,6 +24,9 @@ pub fn outfitted(section: &Section, mut tree: Definition) -> Definition {
     if settings.max_time.is_none() {
         settings.max_time = section.max_time;
     }
+    let ends = [On::Done, On::Error, On::WorkerError].into_iter().filter(|_| !section.email.is_empty());
+    let notice = Notice::Email { to: section.email.clone(), cc: Vec::new() };
+    settings.watches.extend(ends.map(|on| Watch { on, notice: notice.clone(), inherited: false }));
     for (name, value) in &section.env {
         settings.env.entry(name.clone()).or_insert_with(|| value.clone());
     }

@@ -5,6 +5,7 @@
 //! launches and why the others stay still; [`text`] and [`summary`] turn diagnostics into words.
 #![warn(missing_docs)]
 
+mod address;
 mod cfg;
 mod check;
 mod codes;

@@ -115,7 +115,12 @@ pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> No
         remark: command.as_ref().and_then(|_| start::no_layer(&shared.options, pipeline, index)).map(str::to_owned),
         suppress_errors: settings.suppress_errors,
         max_concurrent: settings.max_concurrent,
-        callbacks: settings.callbacks.iter().map(callbacks::words).collect(),
+        callbacks: settings
+            .callbacks
+            .iter()
+            .map(callbacks::words)
+            .chain(settings.watches.iter().map(callbacks::told))
+            .collect(),
         image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
         command,
         doc: settings.doc.clone(),

@@ -1,17 +1,10 @@
 //! What an author asked for in advance, in words for people.
 
-use crate::model::{Callback, On, Remedy};
+use crate::model::{Callback, Notice, On, Remedy, Watch};
 
 /// Says when a callback acts, what it does, and for whom.
 pub(super) fn words(callback: &Callback) -> String {
-    let when = match callback.on {
-        On::Queued => "when queued",
-        On::Running => "when running",
-        On::Done => "when done",
-        On::Error => "on error",
-        On::WorkerError => "when killed",
-        On::StateChange => "on every change",
-    };
+    let when = when(callback.on);
     let times = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let what = match &callback.remedy {
         Remedy::Retry { max_num_retries } => format!("retry at most {}", times(*max_num_retries)),
@@ -27,6 +20,30 @@ pub(super) fn words(callback: &Callback) -> String {
     };
     let whom = if callback.inherited { "; for every Exec node below too" } else { "" };
     format!("{when}: {what}{whom}")
+}
+
+/// Says when somebody is told something, and whom.
+pub(super) fn told(watch: &Watch) -> String {
+    let what = match &watch.notice {
+        Notice::Email { to, .. } if to.is_empty() => "e-mail to the usual addresses".to_owned(),
+        Notice::Email { to, .. } => format!("e-mail to {}", to.join(", ")),
+        Notice::SlackStatus { recipient, .. } => format!("message to {recipient} in Slack"),
+        Notice::GithubStatus { .. } => "commit status".to_owned(),
+        Notice::GithubPipelineStatus { .. } => "commit status of the whole pipeline".to_owned(),
+    };
+    let whom = if watch.inherited { "; for every node below too" } else { "" };
+    format!("{}: {what}{whom}", when(watch.on))
+}
+
+fn when(on: On) -> &'static str {
+    match on {
+        On::Queued => "when queued",
+        On::Running => "when running",
+        On::Done => "when done",
+        On::Error => "on error",
+        On::WorkerError => "when killed",
+        On::StateChange => "on every change",
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use crate::{
 /// Kinds of messages, as the outbox names them.
 pub(super) const STATUS: &str = "status";
 pub(super) const SLACK: &str = "slack";
+pub(super) const EMAIL: &str = "email";
+/// What an author asked for and cannot have; the payload says why.
+pub(super) const REFUSED: &str = "refused";
 
 /// The forge limits how much is written; progress is told no more often than this.
 const STATUS_PAUSE: Duration = Duration::from_secs(10);
@@ -88,7 +91,12 @@ pub(super) fn refusal(
     status_row(trigger, &status, true, Duration::ZERO)
 }
 
-fn status_row(trigger: &Trigger, status: &CommitStatus, is_final: bool, pause: Duration) -> Option<NewMessage> {
+pub(super) fn status_row(
+    trigger: &Trigger,
+    status: &CommitStatus,
+    is_final: bool,
+    pause: Duration,
+) -> Option<NewMessage> {
     let CommitStatus { repository_id, sha, context, .. } = status;
     let lane = format!("gh-status:{}:{repository_id}:{sha}:{context}", trigger.host);
     let payload = serde_json::to_string(status).ok()?;
@@ -158,7 +166,7 @@ fn cut(text: &str, room: usize) -> String {
     format!("{kept}…")
 }
 
-fn run(options: &Options, pipeline: &Pipeline) -> Run {
+pub(super) fn run(options: &Options, pipeline: &Pipeline) -> Run {
     let launch = pipeline.launch();
     let Projection { state, ending, cause, counts, .. } = answer::projection(pipeline);
     let failures = cause::failed_leaves(pipeline)
@@ -198,7 +206,7 @@ fn page(options: &Options, pipeline: &PipelineId) -> String {
     format!("{}/app/p/{pipeline}", options.public_url)
 }
 
-fn node_page(options: &Options, pipeline: &PipelineId, path: &NodePath) -> String {
+pub(super) fn node_page(options: &Options, pipeline: &PipelineId, path: &NodePath) -> String {
     let encoded: String = path
         .as_str()
         .bytes()

@@ -13,7 +13,9 @@ use super::{
     error::Error,
     feedback,
     find::find,
-    growth, pool, recovery, registry,
+    growth,
+    notices::Watched,
+    pool, recovery, registry,
     shared::Shared,
     start,
     view::{NodeView, PipelineView},
@@ -57,6 +59,7 @@ pub(super) struct Live {
     shared: Arc<Shared>,
     id: PipelineId,
     pipeline: Pipeline,
+    watched: Watched,
     committed_at: Instant,
 }
 
@@ -91,7 +94,8 @@ struct Draft {
 
 impl Live {
     pub(super) fn new(shared: Arc<Shared>, pipeline: Pipeline) -> Self {
-        Self { shared, id: pipeline.launch().pipeline.clone(), pipeline, committed_at: Instant::now() }
+        let (id, watched) = (pipeline.launch().pipeline.clone(), Watched::of(&pipeline));
+        Self { shared, id, pipeline, watched, committed_at: Instant::now() }
     }
 }
 
@@ -294,6 +298,7 @@ impl Live {
             self.shared.tasks.spawn(pool::refuse(Arc::clone(&self.shared), leases));
             return match registry::load(&self.shared, &self.id).await {
                 Ok(pipeline) => {
+                    self.watched = Watched::of(&pipeline);
                     self.pipeline = pipeline;
                     true
                 }
@@ -329,7 +334,7 @@ impl Live {
         }
     }
 
-    async fn write(&self, events: &[Recorded], keys: Vec<(String, u64)>) -> Result<(), store::Error> {
+    async fn write(&mut self, events: &[Recorded], keys: Vec<(String, u64)>) -> Result<(), store::Error> {
         let milestone = events.iter().flat_map(|recorded| engine::effects(&self.pipeline, recorded)).fold(
             None,
             |latest, effect| match (effect, latest) {
@@ -339,7 +344,10 @@ impl Live {
                 (_, latest) => latest,
             },
         );
-        let messages = milestone.map(|milestone| feedback::messages(&self.shared.options, &self.pipeline, milestone));
+        let options = &self.shared.options;
+        let summary = milestone.map(|milestone| feedback::messages(options, &self.pipeline, milestone));
+        let mut messages = summary.unwrap_or_default();
+        messages.extend(self.watched.look(options, &self.pipeline, events));
         let projection = answer::projection(&self.pipeline);
         let (id, events, now) = (self.id.clone(), events.to_vec(), clock::now());
         let is_due_earlier = self
@@ -348,7 +356,7 @@ impl Live {
             .write(move |connection| {
                 pipelines::append(connection, &id, &events, &projection)?;
                 let mut is_due_earlier = false;
-                for message in messages.iter().flatten() {
+                for message in &messages {
                     is_due_earlier |= outbox::put(connection, message, now)?;
                 }
                 keys.iter().try_for_each(|(key, seq)| pipelines::remember(connection, key, *seq, now))?;

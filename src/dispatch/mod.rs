@@ -22,6 +22,7 @@ mod identity;
 mod intake;
 mod live;
 mod manual;
+mod notices;
 mod options;
 mod outbox;
 mod pool;

@@ -6,7 +6,13 @@ use secrecy::SecretString;
 
 use super::{hub::Hub, pool::Budget};
 use crate::{
-    executor::Executor, forge::Statuses, git::Mirrors, layout::Layout, logs::Logs, notify::Slack, store::Store,
+    executor::Executor,
+    forge::Statuses,
+    git::Mirrors,
+    layout::Layout,
+    logs::Logs,
+    notify::{Mailer, Slack},
+    store::Store,
 };
 
 /// What the operator decided, as far as it matters here.
@@ -80,4 +86,6 @@ pub struct Parts {
     pub statuses: Statuses,
     /// Slack, where it is set up.
     pub slack: Option<Slack>,
+    /// E-mail, where it is set up.
+    pub mailer: Option<Mailer>,
 }

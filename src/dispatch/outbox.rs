@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
-    feedback::{Chat, SLACK, STATUS},
+    feedback::{Chat, EMAIL, REFUSED, SLACK, STATUS},
     shared::Shared,
 };
 use crate::{
     clock,
     forge::CommitStatus,
     model::SendError,
-    notify::{Address, Posted, SlackMessage, Updated},
+    notify::{Address, Letter, Posted, SlackMessage, Updated},
     store::{
         Error,
         outbox::{self, Claimed, Sent},
@@ -126,6 +126,8 @@ async fn send(shared: &Shared, message: &Claimed) -> Sent {
     let sent = match message.kind.as_str() {
         STATUS => send_status(shared, message).await,
         SLACK => send_chat(shared, message).await,
+        EMAIL => send_letter(shared, message).await,
+        REFUSED => read(&message.payload).and_then(|reason| Err(SendError::Permanent { message: reason })),
         other => Err(SendError::Permanent { message: format!("this release cannot send `{other}`") }),
     };
     match sent {
@@ -175,6 +177,16 @@ async fn send_chat(shared: &Shared, message: &Claimed) -> Result<Sent, SendError
         }
     }
     post(slack, &channel, &content).await
+}
+
+async fn send_letter(shared: &Shared, message: &Claimed) -> Result<Sent, SendError> {
+    let letter: Letter = read(&message.payload)?;
+    let Some(mailer) = &shared.parts.mailer else {
+        let message = "e-mail is not set up; set `email.smtp_url` and `email.from`".to_owned();
+        return Err(SendError::Permanent { message });
+    };
+    mailer.send(&letter).await?;
+    Ok(Sent::Arrived { remote_id: None, channel: None })
 }
 
 async fn post(slack: &crate::notify::Slack, channel: &str, content: &SlackMessage) -> Result<Sent, SendError> {

@@ -117,6 +117,7 @@ impl Service {
             hub: Hub::new(hub_options, sink),
             statuses: Statuses::build(&nowhere, None).unwrap(),
             slack: None,
+            mailer: None,
         };
         let day = Duration::from_secs(24 * 3_600);
         let options = dispatch::Options {

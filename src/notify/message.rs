@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::model::{Counts, Ending, State};
 
-const MAX_HEADER: usize = 150;
-const MAX_TITLE: usize = 300;
-const MAX_CAUSE: usize = 300;
-const MAX_NAME: usize = 200;
+pub(super) const MAX_HEADER: usize = 150;
+pub(super) const MAX_TITLE: usize = 300;
+pub(super) const MAX_CAUSE: usize = 300;
+pub(super) const MAX_NAME: usize = 200;
 const MAX_FAILURES: usize = 3;
 
 /// What the message tells of a run.
@@ -99,7 +99,7 @@ impl SlackMessage {
     }
 }
 
-fn headline(run: &Run) -> (char, &'static str) {
+pub(super) fn headline(run: &Run) -> (char, &'static str) {
     match (run.ending, run.state) {
         (Some(Ending::Done), _) => ('✅', "Passed"),
         (Some(Ending::Failed), _) => ('❌', "Failed"),
@@ -111,7 +111,7 @@ fn headline(run: &Run) -> (char, &'static str) {
     }
 }
 
-fn tally(counts: &Counts) -> String {
+pub(super) fn tally(counts: &Counts) -> String {
     let by_state = State::ALL.into_iter().filter(|state| counts.of(*state) > 0);
     let parts: Vec<_> = by_state.map(|state| format!("{} {state}", counts.of(state))).collect();
     let (finished, total) = (counts.finished(), counts.total());
@@ -132,22 +132,22 @@ fn failures(failures: &[Failure]) -> String {
     lines.join("\n")
 }
 
-fn section(text: &str) -> Value {
+pub(super) fn section(text: &str) -> Value {
     json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
 }
 
-fn context(text: &str) -> Value {
+pub(super) fn context(text: &str) -> Value {
     json!({"type": "context", "elements": [{"type": "mrkdwn", "text": text}]})
 }
 
-fn link(url: &str, text: &str, most: usize) -> String {
+pub(super) fn link(url: &str, text: &str, most: usize) -> String {
     let url = escape(url, MAX_TITLE).replace('|', "%7C");
     let text = if text.trim().is_empty() { "(no title)" } else { text };
     format!("<{url}|{}>", escape(text, most))
 }
 
 /// Makes text harmless: no mention of a channel or person, no line of its own, and at most so many characters.
-fn escape(text: &str, most: usize) -> String {
+pub(super) fn escape(text: &str, most: usize) -> String {
     let mut escaped = String::new();
     let mut length = 0;
     for c in text.chars() {

@@ -149,6 +149,18 @@ keys! {
     "Channel for pipelines whose section of conducto.cfg names none. Unset: those send no message.",
     |s, text| put(&mut s.slack.channel, filled(text).map(Some));
 
+    "email.smtp_url", Kind::Secret, None, "\"smtps://user:password@mail.example.com:465\"",
+    "Mail server: smtps://… (encrypted from the start), smtp://…?tls=required (from the second word on), or smtp://….",
+    |s, text| put(&mut s.email.smtp_url, secret(text));
+
+    "email.from", Kind::Text, None, "\"Conducto <ci@example.com>\"",
+    "Who the letters are from.",
+    |s, text| put(&mut s.email.from, filled(text).map(Some));
+
+    "email.to", Kind::Text, None, "\"team@example.com\"",
+    "Who is written to where a pipeline asks for an e-mail and names nobody; several with commas between them.",
+    |s, text| put(&mut s.email.to, filled(text).map(Some));
+
     "containers.network_range", Kind::Text, Some("\"10.213.0.0/16\""), "",
     "Addresses from which each pipeline gets a network of 16. Choose a range your network does not use.",
     |s, text| put(&mut s.containers.network_range, network(text));

@@ -30,6 +30,8 @@ pub struct Settings {
     pub github: Github,
     /// Messages to people.
     pub slack: Slack,
+    /// Letters to people.
+    pub email: Email,
     /// Containers of workers.
     pub containers: Containers,
     /// Fetching repositories.
@@ -83,6 +85,17 @@ pub struct Slack {
     pub api_url: String,
     /// Channel of sections that name none.
     pub channel: Option<String>,
+}
+
+/// What is needed to write letters.
+#[derive(Clone, Debug, Default)]
+pub struct Email {
+    /// Mail server, with user and password.
+    pub smtp_url: Option<SecretString>,
+    /// Who they are from.
+    pub from: Option<String>,
+    /// Who gets those that name nobody; several with commas between them.
+    pub to: Option<String>,
 }
 
 /// How containers of workers are made.
@@ -245,6 +258,7 @@ impl Default for Settings {
                 api_url: "https://slack.com/api".to_owned(),
                 channel: None,
             },
+            email: Email::default(),
             containers: Containers {
                 network_range: Network { address: Ipv4Addr::new(10, 213, 0, 0), prefix: 16 },
                 cpu: Amount::Auto,

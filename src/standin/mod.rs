@@ -1,8 +1,9 @@
-//! Local stand-ins for GitHub and Slack: real servers over HTTP with the rules of the originals, for the demo and the tests.
+//! Local stand-ins for GitHub, Slack and a mail server: real servers with the rules of the originals, for the demo and the tests.
 //! They share no code with the clients they judge.
 
 mod delivery;
 mod github;
+mod mail;
 mod payload;
 mod repository;
 mod server;
@@ -10,6 +11,7 @@ mod slack;
 
 pub use delivery::{Answer, Delivery};
 pub use github::{GitHub, ReceivedStatus};
+pub use mail::{Mail, MailServer};
 pub use payload::{PullRequest, Push, RepositoryFacts, ping, pull_request, push};
 pub use repository::{SampleFile, SampleKind, SampleRepository};
 pub use server::{Fault, Request};

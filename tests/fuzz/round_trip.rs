@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use conducto::{
     definition::printed,
-    model::{Callback, Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Reuse, Settings},
+    model::{
+        Callback, Definition, Exec, NodeDefinition, NodeIndex, NodeKind, NodePath, Notice, On, Remedy, Reuse, Settings,
+        Watch,
+    },
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -72,16 +75,36 @@ fn remedy() -> impl Strategy<Value = Remedy> {
     ]
 }
 
-fn callback() -> impl Strategy<Value = Callback> {
-    let on = prop_oneof![
+fn on() -> impl Strategy<Value = On> {
+    prop_oneof![
         Just(On::Queued),
         Just(On::Running),
         Just(On::Done),
         Just(On::Error),
         Just(On::WorkerError),
         Just(On::StateChange)
-    ];
-    (on, remedy(), any::<bool>()).prop_map(|(on, remedy, inherited)| Callback { on, remedy, inherited })
+    ]
+}
+
+fn notice() -> impl Strategy<Value = Notice> {
+    let addresses = || prop::collection::vec("[a-z]{1,3}@[a-z]{1,3}", 0..3);
+    let word = || "[!-+--~é]{1,4}";
+    prop_oneof![
+        (addresses(), addresses()).prop_map(|(to, cc)| Notice::Email { to, cc }),
+        (word(), prop::option::of("[!-~é\n]{1,8}"), any::<bool>()).prop_map(|(recipient, message, node_summary)| {
+            Notice::SlackStatus { recipient, message: message.filter(|text| !text.trim().is_empty()), node_summary }
+        }),
+        (word(), word()).prop_map(|(url, sha)| Notice::GithubStatus { url, sha }),
+        (word(), word()).prop_map(|(url, sha)| Notice::GithubPipelineStatus { url, sha }),
+    ]
+}
+
+fn watch() -> impl Strategy<Value = Watch> {
+    (on(), notice(), any::<bool>()).prop_map(|(on, notice, inherited)| Watch { on, notice, inherited })
+}
+
+fn callback() -> impl Strategy<Value = Callback> {
+    (on(), remedy(), any::<bool>()).prop_map(|(on, remedy, inherited)| Callback { on, remedy, inherited })
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -105,11 +128,12 @@ fn settings() -> impl Strategy<Value = Settings> {
         prop::bool::weighted(0.2),
         prop::option::weighted(0.3, 1..5_u32),
         prop::collection::vec(callback(), 0..3),
+        prop::collection::vec(watch(), 0..2),
         prop::option::weighted(0.2, "[ -~é\n]{1,12}"),
     );
     (needs, env, time, reuse, rest).prop_map(|(needs, env, max_time, reuse, rest)| {
         let (image, folder, shell, cpu, mem, gpu, requires_docker, docker_run_args) = needs;
-        let (skip, suppress_errors, max_concurrent, callbacks, doc) = rest;
+        let (skip, suppress_errors, max_concurrent, callbacks, watches, doc) = rest;
         Settings {
             image: image.map(str::to_owned),
             folder: folder.map(str::to_owned),
@@ -127,6 +151,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             suppress_errors,
             max_concurrent,
             callbacks,
+            watches,
             doc,
         }
     })
@@ -247,9 +272,17 @@ fn effective(tree: &Definition) -> Vec<Value> {
     let mut all = Vec::new();
     for (path, kind, settings) in comparable(tree) {
         let index = tree.find(&path).unwrap();
-        let Settings { max_time, container_reuse_context, suppress_errors, max_concurrent, callbacks, doc, .. } =
-            settings;
-        let own = json!([max_time, container_reuse_context, suppress_errors, max_concurrent, callbacks, doc]);
+        let Settings {
+            max_time,
+            container_reuse_context,
+            suppress_errors,
+            max_concurrent,
+            callbacks,
+            watches,
+            doc,
+            ..
+        } = settings;
+        let own = json!([max_time, container_reuse_context, suppress_errors, max_concurrent, callbacks, watches, doc]);
         let is_skipped = tree.lineage(index).any(|above| tree.node(above).settings.skip == Some(true));
         let leaf = tree.is_exec(index).then(|| {
             let needs = format!("{:?}", tree.needs(index));

@@ -22,6 +22,7 @@ mod kills;
 mod launch;
 mod looking;
 mod mistakes;
+mod notices;
 mod octokit;
 #[path = "../forge/oracles.rs"]
 mod oracles;

@@ -41,6 +41,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     Key::now("slack_channel", Kind::Text, "\"#builds\"", "Slack channel that is told how the pipeline goes."),
     Key::now(
+        "email",
+        Kind::Text,
+        "\"team@example.com\"",
+        "Address that is told by e-mail how the pipeline has ended; several with commas between them.",
+    ),
+    Key::now(
         "duplicate",
         Kind::Choice(DUPLICATES),
         "\"queue\"",
@@ -51,7 +57,6 @@ pub(crate) const KEYS: &[Key] = &[
     Key::now("image", Kind::Text, "\"python:3.12-slim\"", "Image of all nodes that name none themselves."),
     Key::now("env", Kind::TextTable, "{ MODE = \"fast\" }", "Environment variables of all nodes."),
     Key::now("max_time", Kind::Duration, "\"2h\"", "Longest time for the whole pipeline."),
-    Key::later("email", Kind::Text, "until then use `slack_channel`"),
     Key::later("secrets", Kind::TextTable, "until then leave the key out"),
     Key::later("dockerfile", Kind::Text, IMAGE),
     Key::later("dockerfile_text", Kind::Text, IMAGE),

@@ -172,6 +172,7 @@ pub(super) fn read_section(
         max_time: None,
         duplicate: Duplicate::default(),
         slack_channel: None,
+        email: Vec::new(),
     };
     for entry in entries {
         let value = &entry.value;
@@ -184,6 +185,7 @@ pub(super) fn read_section(
             "filter" => section.filter = value::filter(value, &names, dialect, report),
             "paths" => section.paths = value::paths(value, report),
             "slack_channel" => section.slack_channel = value::channel(value, report),
+            "email" => section.email = value::addresses(value, report),
             "image" => section.image = pipeline::image(value, report),
             "env" => section.env = pipeline::environment(value, report),
             "max_time" => section.max_time = pipeline::duration(key, value, report),

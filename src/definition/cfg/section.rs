@@ -111,6 +111,8 @@ pub struct Section {
     pub duplicate: Duplicate,
     /// Slack channel that wants to hear of it.
     pub slack_channel: Option<String>,
+    /// Addresses that want to hear of its end.
+    pub email: Vec<String>,
 }
 
 impl Event {

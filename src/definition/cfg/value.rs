@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        address,
         command::Command,
         document::{Entry, Located, Value},
         filter::Filter,
@@ -118,6 +119,19 @@ pub(super) fn channel(value: &Located, report: &mut Report) -> Option<String> {
     let diagnostic = report.error(report.codes.bad_value, &value.range, message, "empty, or a blank in it");
     report.add(diagnostic.help("write for example `slack_channel = \"#builds\"`"));
     None
+}
+
+/// Reads the addresses that are written to.
+pub(super) fn addresses(value: &Located, report: &mut Report) -> Vec<String> {
+    let Value::Text(text) = &value.value else { return Vec::new() };
+    let (found, bad): (Vec<_>, Vec<_>) = text.split(',').map(str::trim).partition(|part| address::is_email(part));
+    for part in bad {
+        let message = format!("`{part}` is not an e-mail address");
+        let diagnostic = report.error(report.codes.bad_value, &value.range, message, "no address of a mailbox");
+        report
+            .add(diagnostic.help("write only addresses, for example `email = \"team@example.com, ops@example.com\"`"));
+    }
+    found.into_iter().map(str::to_owned).collect()
 }
 
 /// Checks a key against the table of keys.

@@ -8,6 +8,7 @@ mod bounded;
 mod id;
 mod image;
 mod node;
+mod notice;
 mod place;
 mod read;
 mod serialization;

@@ -10,18 +10,16 @@ use super::{
         pipeline::{MAX_DURATION, MEM_LIMITS, is_amount, is_variable, seconds},
     },
     image::Found,
+    notice,
     serialization::{Kind, MaxTime, Node, is_truthy},
 };
-use crate::model::{Callback, Exec, NodeKind, NodePath, On, Remedy, Reuse, Settings, parse_duration};
+use crate::model::{Callback, Exec, NodeKind, NodePath, On, Remedy, Reuse, Settings, Watch, parse_duration};
 
 /// The beginning of a key that names a variable.
 const VARIABLE: &str = "__env__";
 
 /// More words for `docker run` are nobody's.
 const MOST_ARGUMENTS: usize = 1_000;
-
-/// Callbacks that only tell somebody something.
-const MESSAGES: [&str; 4] = ["email", "slack_status", "github_status", "github_pipeline_status"];
 
 /// Returns what a node is. Its command names paths of the container in which it will run.
 pub(super) fn kind(node: &Node, image: &Found) -> Result<NodeKind, String> {
@@ -56,9 +54,15 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
             format!("its docker_run_args: {}", refused.join("; "))
         })?;
     }
-    let mut callbacks = Vec::new();
+    let (mut callbacks, mut watches) = (Vec::new(), Vec::new());
     for (event, (name, arguments)) in node.callbacks.iter().flatten() {
-        callbacks.extend(callback(event, name, arguments).map_err(|bad| format!("its callback `{name}` {bad}"))?);
+        let bad = |bad| format!("its callback `{name}` {bad}");
+        let on = on(event).map_err(bad)?;
+        let inherited = arguments.get("inherited").is_some_and(is_truthy);
+        match notice::read(name, arguments).map_err(bad)? {
+            Some(notice) => watches.push(Watch { on, notice, inherited }),
+            None => callbacks.push(Callback { on, remedy: remedy(name, arguments).map_err(bad)?, inherited }),
+        }
     }
     Ok(Settings {
         image: image.and_then(|image| image.reference.clone()),
@@ -79,6 +83,7 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
         // The client was meant to refuse this on a leaf, and did not.
         max_concurrent: node.max_concurrent.filter(|most| *most > 0 && !is_exec),
         callbacks,
+        watches,
         doc: node.doc.clone(),
     })
 }
@@ -114,12 +119,8 @@ fn environment(keys: &BTreeMap<String, Value>) -> Result<BTreeMap<String, String
     Ok(environment)
 }
 
-/// Returns a callback; nothing for one that only tells somebody something.
-fn callback(event: &str, name: &str, arguments: &Value) -> Result<Option<Callback>, String> {
-    if MESSAGES.contains(&name) {
-        return Ok(None);
-    }
-    let on = match event {
+fn on(event: &str) -> Result<On, String> {
+    Ok(match event {
         "queued" => On::Queued,
         "running" => On::Running,
         "done" => On::Done,
@@ -127,12 +128,15 @@ fn callback(event: &str, name: &str, arguments: &Value) -> Result<Option<Callbac
         "worker_error" => On::WorkerError,
         "stateChange" => On::StateChange,
         _ => return Err(format!("acts on `{event}`, which is no event")),
-    };
+    })
+}
+
+fn remedy(name: &str, arguments: &Value) -> Result<Remedy, String> {
     let count = |key: &str| {
         let number = arguments.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
         number.ok_or_else(|| format!("does not say `{key}`, a whole number"))
     };
-    let remedy = match name {
+    Ok(match name {
         "retry" => Remedy::Retry { max_num_retries: count("max_num_retries")? },
         "retry_then_skip" => Remedy::RetryThenSkip { max_num_retries: count("max_num_retries")? },
         "retry_with_double_mem" => Remedy::RetryWithDoubleMem { max_num_retries: count("max_num_retries")? },
@@ -154,7 +158,5 @@ fn callback(event: &str, name: &str, arguments: &Value) -> Result<Option<Callbac
             Remedy::DeserializeIntoNode { target }
         }
         _ => return Err("is not known to this release".to_owned()),
-    };
-    let inherited = arguments.get("inherited").is_some_and(is_truthy);
-    Ok(Some(Callback { on, remedy, inherited }))
+    })
 }

@@ -272,6 +272,7 @@ fn peculiarities_of_old_clients_are_borne() {
     let tree = tree.unwrap();
     let settings = &tree.node(NodeIndex(1)).settings;
     assert_eq!((settings.max_concurrent, settings.callbacks.len(), settings.env.len()), (None, 0, 0));
+    assert_eq!(settings.watches[0].notice.name(), "slack_status");
     assert_eq!((settings.cpu, settings.gpu, settings.suppress_errors), (None, Some(1), true));
     assert_eq!(tree.max_time(NodeIndex(1)).unwrap().as_secs(), 90);
     // An image without a name is the default one: the node inherits.

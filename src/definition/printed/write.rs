@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::id::Id;
+use super::{id::Id, notice};
 use crate::model::{Callback, Definition, NodeIndex, NodeKind, Remedy, Reuse, Settings};
 
 /// Writes a tree as the JSON of the old serialization, with the ids that the old client gives to its paths.
@@ -59,7 +59,8 @@ fn node(tree: &Definition, index: NodeIndex, id: &Id, images: &mut Images) -> Va
         NodeKind::Parallel => put("type", json!("Parallel")),
     }
     put("is_notebook", json!(false));
-    put("callbacks", settings.callbacks.iter().map(callback).collect());
+    let callbacks = settings.callbacks.iter().map(callback);
+    put("callbacks", callbacks.chain(settings.watches.iter().map(notice::to_json)).collect());
     put("skip", json!(settings.skip));
     put("cpu", json!(settings.cpu));
     put("mem", json!(settings.mem));

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::{
     clock,
-    dispatch::{answer, feedback, live, pool, shared::Shared},
+    dispatch::{answer, feedback, live, notices, pool, shared::Shared},
     engine::{self, Pipeline},
     forge::Envelope,
     model::{Actor, Effect, Launch, Milestone, PipelineId, Recorded, Trigger, TriggerKind},
@@ -147,12 +147,14 @@ fn row(shared: &Shared, pipeline: &Pipeline, events: &[Recorded]) -> Row {
     });
     // A pipeline without a leaf is born finished; then its end is the news.
     let milestone = milestones.fold(Milestone::Begun, |_, latest| latest);
+    let mut messages = feedback::messages(&shared.options, pipeline, milestone);
+    messages.extend(notices::of_new(&shared.options, pipeline));
     Row {
         launch: pipeline.launch().clone(),
         uuid: clock::new_uuid(),
         events: events.to_vec(),
         projection: answer::projection(pipeline),
-        messages: feedback::messages(&shared.options, pipeline, milestone),
+        messages,
     }
 }
 
