@@ -21,5 +21,5 @@ pub use draft::Draft;
 pub use error::Error;
 pub use evict::Evicted;
 pub use name::{BadName, MOST_BYTES, Name};
-pub use store::{Entry, Limits, Object, Store};
+pub use store::{Entry, Limits, Object, Store, Usage};
 pub use unpack::{Place, unpack};

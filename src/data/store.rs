@@ -60,15 +60,16 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// What was counted, and when.
-type Counted = Arc<Mutex<Option<(Timestamp, u64)>>>;
+/// How much a store holds, as it was counted last; shared by all who have it open.
+#[derive(Clone, Debug, Default)]
+pub struct Usage(Arc<Mutex<Option<(Timestamp, u64)>>>);
 
 /// A store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: Arc<Folder>,
     limits: Limits,
-    counted: Counted,
+    counted: Usage,
 }
 
 impl Store {
@@ -77,7 +78,13 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub fn open(folder: &Path, limits: Limits) -> io::Result<Self> {
-        Ok(Self { root: Arc::new(Folder::open(folder)?), limits, counted: Arc::default() })
+        Ok(Self { root: Arc::new(Folder::open(folder)?), limits, counted: Usage::default() })
+    }
+
+    /// Counts together with others who have the same folder open.
+    #[must_use]
+    pub fn sharing(self, counted: Usage) -> Self {
+        Self { counted, ..self }
     }
 
     /// Lists what is directly in a folder, in the order of the names; nothing where there is no folder.
@@ -191,7 +198,7 @@ impl Store {
 
     /// Returns the bytes of all objects, as they were counted not long ago.
     pub fn usage(&self) -> u64 {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         match *counted {
             Some((at, bytes)) if now.duration_since(at).abs() < BELIEVED => bytes,
@@ -205,7 +212,7 @@ impl Store {
 
     /// Notes what was stored in place of so many bytes.
     pub(super) fn note(&self, added: u64, replaced: u64) {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bytes)) = counted.as_mut() {
             *bytes = bytes.saturating_add(added).saturating_sub(replaced);
         }
@@ -213,7 +220,7 @@ impl Store {
 
     /// The next who asks counts anew.
     pub(super) fn forget(&self) {
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.counted.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn folder(&self, name: &Name, make: bool) -> Result<Folder, Error> {
