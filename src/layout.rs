@@ -33,6 +33,7 @@ pub struct LayoutError {
 /// <profile id>/data/                  user data
 /// <profile id>/pipelines/<id>/data/   pipeline data
 /// <profile id>/pipelines/<id>/user/   what the code of a fork has instead of user data
+/// <an owner's profile id>/data/        user data of an owner of repositories who is not the profile's user
 /// server/                             database and lock (private)
 /// <profile id>/pipelines/<id>/logs/   logs of its attempts
 /// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
@@ -111,15 +112,52 @@ impl Layout {
         self.profile_dir().join("data")
     }
 
+    /// Returns the profile's directory of an owner; nobody named is the user whose profile this is.
+    fn owner_dir(&self, owner: Option<&str>) -> PathBuf {
+        match owner.filter(|owner| *owner != self.user) {
+            Some(owner) => self.base.join(profile_id("local", &self.organisation, owner)),
+            None => self.profile_dir(),
+        }
+    }
+
+    /// Returns the folder of the user data of an owner; nobody named is the user whose profile this is.
+    pub fn owner_data(&self, owner: Option<&str>) -> PathBuf {
+        self.owner_dir(owner).join("data")
+    }
+
+    /// Lists the profiles' directories of all owners who have user data and are not the user whose profile this is.
+    pub fn other_owners(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.base).into_iter().flatten().flatten();
+        let is_profile = |folder: &PathBuf| {
+            let id = folder.file_name().and_then(|name| name.to_str());
+            *folder != self.profile_dir() && id.is_some_and(is_profile_id) && folder.join("data").is_dir()
+        };
+        let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_profile).collect();
+        found.sort();
+        found
+    }
+
+    /// Makes the folder of an owner's user data. Idempotent.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the path that could not be made.
+    pub fn create_owner(&self, owner: Option<&str>) -> Result<(), LayoutError> {
+        make_private(&self.owner_dir(owner))?;
+        make_shared(&self.owner_data(owner))?;
+        let (organisation, user) = (&self.organisation, owner.unwrap_or(&self.user));
+        let text = format!("[general]\nurl = local\norg_id = {organisation}\nemail = {user}\n");
+        write_if_absent(&self.owner_dir(owner).join("config"), &text)
+    }
+
     /// Returns the folder that a pipeline of a fork's code has instead of the user data.
     pub fn fork_data(&self, id: &PipelineId) -> PathBuf {
         self.pipelines().join(id.as_str()).join("user")
     }
 
-    /// Returns the folder behind `/conducto/data/user` of one pipeline.
-    pub fn user_data_for(&self, id: &PipelineId, trust: Trust) -> PathBuf {
+    /// Returns the folder behind `/conducto/data/user` of one pipeline: that of its owner, or for the code of a fork its own.
+    pub fn user_data_for(&self, id: &PipelineId, trust: Trust, owner: Option<&str>) -> PathBuf {
         match trust {
-            Trust::Trusted => self.user_data(),
+            Trust::Trusted => self.owner_data(owner),
             Trust::Fork => self.fork_data(id),
         }
     }
@@ -138,14 +176,14 @@ impl Layout {
     ///
     /// # Errors
     /// [`LayoutError`] names the path that could not be made.
-    pub fn create_pipeline(&self, id: &PipelineId, trust: Trust) -> Result<(), LayoutError> {
+    pub fn create_pipeline(&self, id: &PipelineId, trust: Trust, owner: Option<&str>) -> Result<(), LayoutError> {
         let data = self.pipeline_data(id);
         if let Some(parent) = data.parent() {
             make_private(parent)?;
         }
         make_shared(&data)?;
         match trust {
-            Trust::Trusted => Ok(()),
+            Trust::Trusted => self.create_owner(owner),
             Trust::Fork => make_shared(&self.fork_data(id)),
         }
     }
@@ -289,8 +327,11 @@ fn default_profile(text: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.trim().strip_prefix("default")?.trim_start().strip_prefix('='))?;
     let id = line.trim();
     // It becomes a path: only what `profile_id` can make is believed.
-    let fits = id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    fits.then(|| id.to_owned())
+    is_profile_id(id).then(|| id.to_owned())
+}
+
+fn is_profile_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn make_private(path: &Path) -> Result<(), LayoutError> {
@@ -335,7 +376,7 @@ mod tests {
         let layout = Layout::find(&base, "acme", "ada");
         layout.create().unwrap();
         let pipeline = PipelineId::parse("abc-def").unwrap();
-        layout.create_pipeline(&pipeline, Trust::Trusted).unwrap();
+        layout.create_pipeline(&pipeline, Trust::Trusted, None).unwrap();
 
         let profile = layout.profile();
         assert_eq!(fs::read_to_string(base.join("config")).unwrap(), format!("[general]\ndefault = {profile}\n"));
@@ -358,7 +399,7 @@ mod tests {
         fs::write(source.join("mark"), "").unwrap();
         for _ in 0..2 {
             layout.launch_spare(&id).unwrap();
-            layout.create_pipeline(&id, Trust::Trusted).unwrap();
+            layout.create_pipeline(&id, Trust::Trusted, None).unwrap();
         }
         assert!(layout.pipeline_data(&id).join("mark").exists() && layout.source_folder(&id).join("mark").exists());
         assert!(layout.spares().is_empty());
@@ -370,12 +411,30 @@ mod tests {
         let layout = Layout::find(base.path(), "acme", "ada");
         layout.create().unwrap();
         let pipeline = PipelineId::parse("abc-def").unwrap();
-        layout.create_pipeline(&pipeline, Trust::Fork).unwrap();
-        let folder = layout.user_data_for(&pipeline, Trust::Fork);
+        layout.create_pipeline(&pipeline, Trust::Fork, Some("bob")).unwrap();
+        let folder = layout.user_data_for(&pipeline, Trust::Fork, Some("bob"));
         assert!(folder.is_dir() && !folder.starts_with(layout.user_data()));
         assert!(!folder.starts_with(layout.pipeline_data(&pipeline)));
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o777);
-        assert_eq!(layout.user_data_for(&pipeline, Trust::Trusted), layout.user_data());
+        assert_eq!(layout.user_data_for(&pipeline, Trust::Trusted, None), layout.user_data());
+    }
+
+    #[test]
+    fn every_owner_has_user_data_of_their_own() {
+        let base = tempfile::tempdir().unwrap();
+        let layout = Layout::find(base.path(), "acme", "ada");
+        layout.create().unwrap();
+        let pipeline = PipelineId::parse("abc-def").unwrap();
+        assert!(layout.other_owners().is_empty());
+        layout.create_pipeline(&pipeline, Trust::Trusted, Some("bob")).unwrap();
+        let folder = layout.user_data_for(&pipeline, Trust::Trusted, Some("bob"));
+        let profile = base.path().join(profile_id("local", "acme", "bob"));
+        assert_eq!(folder, profile.join("data"));
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o777);
+        assert_eq!(fs::metadata(&profile).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(layout.other_owners(), [profile]);
+        // Whoever has the profile has no second one.
+        assert_eq!(layout.user_data_for(&pipeline, Trust::Trusted, Some("ada")), layout.user_data());
     }
 
     #[test]

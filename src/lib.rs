@@ -13,6 +13,7 @@ pub mod clock;
 pub mod layout;
 
 // Floor 3: adapters; none imports another.
+pub mod data;
 pub mod executor;
 pub mod forge;
 pub mod git;

@@ -22,6 +22,7 @@ use machine::Machine;
 
 use crate::{
     backup, clock,
+    data::Limits,
     dispatch::{
         self, Dispatch, Parts,
         hub::{self, Hub},
@@ -228,6 +229,11 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
         slack_channel: settings.slack.channel.clone(),
+        data: dispatch::Data {
+            mount: settings.data.mount,
+            limits: Limits { object: settings.data.max_object, store: settings.data.max_store },
+            cache_budget: settings.data.cache_budget,
+        },
         retention: dispatch::Retention {
             logs: settings.retention.logs,
             data: settings.retention.data,

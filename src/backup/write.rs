@@ -132,6 +132,10 @@ fn add_content<W: std::io::Write>(
             writer.add_tree(&layout.fork_data(id))?;
         }
         writer.add_tree(&layout.user_data())?;
+        for owner in layout.other_owners() {
+            writer.add_file(&owner.join("config"))?;
+            writer.add_tree(&owner.join("data"))?;
+        }
     }
     Ok(logs)
 }

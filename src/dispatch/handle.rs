@@ -10,11 +10,13 @@ use super::{
     action::{Action, Receipt, Request},
     answer, cron, disk,
     error::Error,
+    files::{self, DataOf},
     follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
     live, manual,
     manual::{LaunchRequest, NoLaunch},
+    node_token::NodeTokens,
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention,
     shared::Shared,
@@ -22,8 +24,9 @@ use super::{
 };
 use crate::{
     clock,
+    data::Store,
     model::{Actor, Fence, NodePath, PipelineId, Recorded},
-    store::{Packed, inbox, outbox as outbox_rows, pipelines, server, tokens},
+    store::{Packed, access, inbox, outbox as outbox_rows, pipelines, repositories, server, tokens},
 };
 
 /// What came of storing a delivery.
@@ -77,7 +80,9 @@ impl Dispatch {
     ) -> Result<Self, Error> {
         let (pool, messages) = mpsc::channel(1_024);
         let fence = Fence(identity.next_fence);
-        let shared = Arc::new(Shared::new(options, parts, pool, fence, stop));
+        let fresh = clock::random();
+        let key = parts.store.write(move |connection| access::node_key(connection, fresh)).await?;
+        let shared = Arc::new(Shared::new(options, parts, pool, fence, NodeTokens::new(key), stop));
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
@@ -241,6 +246,33 @@ impl Dispatch {
         let Ok(node) = self.node(id, path).await else { return true };
         let attempt = node.attempts.iter().find(|attempt| attempt.fence == fence);
         attempt.is_none_or(|attempt| attempt.finished_at.is_some())
+    }
+
+    /// Opens a store of shared data.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown pipeline, [`Error::Gone`] when retention removed its data.
+    pub async fn data(&self, of: DataOf) -> Result<Store, Error> {
+        files::open(&self.shared, of).await
+    }
+
+    /// Returns how many bytes the caches of one store may have together.
+    pub fn cache_budget(&self) -> u64 {
+        self.shared.options.data.cache_budget
+    }
+
+    /// Notes whose user data the pipelines of a repository have from now on; nobody named is the user whose profile this is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a repository that was never seen.
+    pub async fn set_owner(&self, repository: &str, owner: Option<String>) -> Result<(), Error> {
+        let name = repository.to_owned();
+        let written = self.shared.store.write(move |connection| {
+            let Some(seen) = repositories::find(connection, &name)? else { return Ok(false) };
+            repositories::set_owner(connection, &seen.host, seen.repository.id, owner.as_deref())?;
+            Ok(true)
+        });
+        if written.await? { Ok(()) } else { Err(Error::NotFound("repository: it was never seen")) }
     }
 
     /// Lists messages to the outside, newest first.

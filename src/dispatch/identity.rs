@@ -3,7 +3,13 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{error::Error, shared::Shared};
-use crate::{clock, store::tokens};
+use crate::{
+    clock,
+    store::{
+        access::{self, Access},
+        tokens,
+    },
+};
 
 /// What a token allows. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,8 @@ pub struct Identity {
     pub name: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
+    /// The pipeline that it was made for, where a node holds it: it allows the use of that pipeline's data and nothing else.
+    pub node: Option<Access>,
 }
 
 impl Identity {
@@ -45,11 +53,21 @@ impl Identity {
 
 /// Finds the holder of a token. Tokens are compared by their hash, so timing tells nothing about them.
 pub(super) async fn identify(shared: &Shared, token: &str) -> Result<Option<Identity>, Error> {
+    if let Some(fence) = shared.node_tokens.fence(token) {
+        let found = shared.store.read(move |connection| access::of_live_attempt(connection, fence)).await?;
+        let named = |node: Access| Identity {
+            name: format!("node of {}", node.pipeline),
+            scopes: Vec::new(),
+            node: Some(node),
+        };
+        return Ok(found.map(named));
+    }
     let hash = Sha256::digest(token.as_bytes()).to_vec();
     let found = shared.store.read(move |connection| tokens::find(connection, &hash)).await?;
     Ok(found.map(|token| Identity {
         name: token.name,
         scopes: token.scopes.split_whitespace().filter_map(Scope::parse).collect(),
+        node: None,
     }))
 }
 

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::{hub::Hub, pool::Budget};
 use crate::{
+    data::Limits,
     executor::Executor,
     forge::Statuses,
     git::Mirrors,
@@ -42,10 +43,23 @@ pub struct Options {
     pub default_image: String,
     /// Slack channel of pipelines that name none.
     pub slack_channel: Option<String>,
+    /// What nodes share.
+    pub data: Data,
     /// How long what lies on the disk is kept.
     pub retention: Retention,
     /// How much of the disk is to stay free.
     pub reserve: Reserve,
+}
+
+/// What nodes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// Whether nodes have the folders themselves; else what they read and write travels through their workers.
+    pub mount: bool,
+    /// How much may be stored by way of the server.
+    pub limits: Limits,
+    /// Bytes of all caches of one owner together.
+    pub cache_budget: u64,
 }
 
 /// How long what lies on the disk is kept. States, attempts and definitions are kept for ever.

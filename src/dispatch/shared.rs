@@ -16,8 +16,10 @@ use super::{
     action::{Receipt, Request},
     error::Error,
     feed::Feed,
+    files::Usages,
     intake::Door,
     live::Message,
+    node_token::NodeTokens,
     options::{Options, Parts},
     pool,
     registry::Registry,
@@ -59,6 +61,10 @@ pub(super) struct Shared {
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
     pub(super) problems: Mutex<HashMap<&'static str, String>>,
+    /// What proves that a node is one.
+    pub(super) node_tokens: NodeTokens,
+    /// How much the stores hold that were used lately.
+    pub(super) usages: Usages,
     /// Held by the one who removes what is old.
     pub(super) pruning: tokio::sync::Mutex<()>,
     pub(super) tasks: TaskTracker,
@@ -72,6 +78,7 @@ impl Shared {
         parts: Parts,
         pool: mpsc::Sender<pool::Message>,
         next_fence: Fence,
+        node_tokens: NodeTokens,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -88,6 +95,8 @@ impl Shared {
             turns: Turns::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
+            node_tokens,
+            usages: Usages::default(),
             pruning: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop,

@@ -41,6 +41,7 @@ fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, 
     Arc::new(QueueKey {
         pipeline: pipeline.launch().pipeline.clone(),
         trust: pipeline.launch().trust,
+        owner: pipeline.launch().owner.clone(),
         group,
         image: needs.image.as_ref().unwrap_or(&options.default_image).clone(),
         folder: needs.folder.clone(),
@@ -188,9 +189,15 @@ fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence
         ("CONDUCTO_GIT_BRANCH", trigger.branch().unwrap_or_default().to_owned()),
         ("CONDUCTO_GIT_SHA", trigger.sha.clone()),
         ("CONDUCTO_PATH_MAP", path_map(shared, pipeline, node, fence)),
-        ("CONDUCTO_DATA_PIPELINE", folder("/conducto/data/pipeline", layout.pipeline_data(&launch.pipeline))),
-        ("CONDUCTO_DATA_USER", folder("/conducto/data/user", layout.user_data_for(&launch.pipeline, launch.trust))),
+        // For this pipeline's data and nothing else, and only while this attempt is live.
+        ("CONDUCTO_TOKEN", shared.node_tokens.token(fence)),
     ];
+    let user = layout.user_data_for(&launch.pipeline, launch.trust, launch.owner.as_deref());
+    let folders = [
+        ("CONDUCTO_DATA_PIPELINE", folder("/conducto/data/pipeline", layout.pipeline_data(&launch.pipeline))),
+        ("CONDUCTO_DATA_USER", folder("/conducto/data/user", user)),
+    ];
+    let folders = folders.into_iter().filter(|_| shared.options.data.mount);
     let parameters = trigger.parameters().iter().map(|(name, value)| (param_variable(name), value.clone()));
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(parameters).collect()
+    pairs.into_iter().chain(folders).map(|(name, value)| (name.to_owned(), value)).chain(parameters).collect()
 }

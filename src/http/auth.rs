@@ -10,7 +10,7 @@ use axum::{
 
 use super::{problem::Problem, router::App};
 use crate::{
-    dispatch::{self, Identity, Scope},
+    dispatch::{self, Access, Identity, Scope},
     model::Actor,
 };
 
@@ -26,6 +26,16 @@ impl Caller {
     pub(crate) fn actor(&self) -> Actor {
         let name = self.0.as_ref().map_or("anonymous", |identity| identity.name.as_str());
         Actor::Token { name: name.to_owned() }
+    }
+
+    /// Returns the pipeline whose node asks; nothing where a person asks.
+    pub(crate) fn node(&self) -> Option<&Access> {
+        self.0.as_ref().and_then(|identity| identity.node.as_ref())
+    }
+
+    /// Says whether nobody knows who asks.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Refuses those who may not do something of this scope.
@@ -47,6 +57,26 @@ impl Caller {
 /// Lets API requests through, or answers with a problem.
 pub(crate) async fn for_api(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
     match admit(&app, request.headers(), request.method()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Lets requests for shared data through: those of people, and those of nodes, whose tokens open no other door.
+pub(crate) async fn for_data(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
+    let node = match bearer(request.headers()) {
+        Some(token) => app.dispatch.identify(token).await.map(|found| found.filter(|found| found.node.is_some())),
+        None => Ok(None),
+    };
+    let admitted = match node {
+        Ok(Some(node)) => Ok(Caller(Some(node))),
+        Ok(None) => admit(&app, request.headers(), request.method()).await,
+        Err(error) => Err(error.into()),
+    };
+    match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -5,6 +5,7 @@ mod auth;
 mod extract;
 mod health;
 mod login;
+mod object;
 mod openapi;
 mod pages;
 mod problem;

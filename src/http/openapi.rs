@@ -14,7 +14,9 @@ use super::{api, health};
     paths(
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
         api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::outbox::list,
-        api::outbox::retry, api::prune::prune, api::launch::launch, health::healthz,
+        api::outbox::retry, api::prune::prune, api::launch::launch, api::owner::set,
+        api::data::list_pipeline, api::data::read_pipeline, api::data::write_pipeline, api::data::delete_pipeline,
+        api::data::list_user, api::data::read_user, api::data::write_user, api::data::delete_user, health::healthz,
     ),
     modifiers(&Token),
     security(("token" = [])),

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -70,6 +70,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/pipelines/{id}/{verb}", post(api::actions::on_pipeline))
         .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
         .route("/repositories/{owner}/{name}/launch", post(api::launch::launch))
+        .route("/repositories/{owner}/{name}/owner", put(api::owner::set))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .route("/prune", post(api::prune::prune))
@@ -86,6 +87,20 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .fallback(pages::not_found)
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_pages))
         .route("/style.css", get(pages::style::serve));
+    // What is stored and read here may take longer than any other answer.
+    let shared = Router::new()
+        .route("/api/v1/pipelines/{id}/data", get(api::data::list_pipeline))
+        .route(
+            "/api/v1/pipelines/{id}/data/{*name}",
+            get(api::data::read_pipeline).put(api::data::write_pipeline).delete(api::data::delete_pipeline),
+        )
+        .route("/api/v1/data/user", get(api::data::list_user))
+        .route(
+            "/api/v1/data/user/{*name}",
+            get(api::data::read_user).put(api::data::write_user).delete(api::data::delete_user),
+        )
+        .route("/gw/manager/data/{id}/{kind}/{*name}", get(api::data::shown))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::for_data));
     // From the outside in: every answer, a panic's too, has an id and the guarding headers.
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -96,8 +111,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         }))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(middleware::from_fn(guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_TIMEOUT));
+        .layer(CatchPanicLayer::custom(panicked));
     Router::new()
         .route("/", get(async || Redirect::to("/app/")))
         .route("/app", get(async || Redirect::to("/app/")))
@@ -110,6 +124,8 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         // `nest` would not serve `/app/` itself.
         .nest_service("/app/", pages.with_state(app.clone()))
         .fallback(no_such_address)
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_TIMEOUT))
+        .merge(shared)
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(layers)
         .with_state(app)

@@ -33,6 +33,7 @@ use crate::{
 };
 
 mod actions;
+mod data;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
@@ -83,7 +84,7 @@ impl Executor for Nowhere {
 
 /// A server's inside on an empty directory, with two tokens: `admin` and `reader`.
 struct Service {
-    _base: tempfile::TempDir,
+    base: tempfile::TempDir,
     dispatch: Dispatch,
 }
 
@@ -137,13 +138,18 @@ impl Service {
             idle_timeout: heartbeat,
             default_image: "busybox".into(),
             slack_channel: None,
+            data: dispatch::Data {
+                mount: true,
+                limits: crate::data::Limits { object: 1_000, store: 5_000 },
+                cache_budget: 1_000,
+            },
             retention: dispatch::Retention { logs: day, data: day, sleeping: day, mirrors: day },
             reserve: dispatch::Reserve::Bytes(0),
         };
         let dispatch = Dispatch::start(options, parts, reported, identity, CancellationToken::new()).await.unwrap();
         dispatch.keep_token("admin", "admin", "admin").await.unwrap();
         dispatch.keep_token("reader", "read", "reader").await.unwrap();
-        Self { _base: base, dispatch }
+        Self { base, dispatch }
     }
 
     fn app(&self, anonymous_read: bool) -> Router {

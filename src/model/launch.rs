@@ -43,6 +43,9 @@ pub struct Launch {
     pub slack_channel: Option<String>,
     /// Trust class of the code.
     pub trust: Trust,
+    /// The user whose user data it has, where that is not the one whose profile the server uses (`decisions.md` 6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Why nothing starts before somebody says so; nothing where it starts at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,

@@ -205,6 +205,22 @@ keys! {
     "Image of nodes for which the pipeline names none.",
     |s, text| put(&mut s.containers.default_image, filled(text));
 
+    "data.mount", Kind::Switch, Some("true"), "",
+    "Whether nodes have the folders of pipeline and user data themselves, at /conducto/data. If not, `conducto data` and the\nPython SDK reach them by way of the worker.",
+    |s, text| put(&mut s.data.mount, switch(text));
+
+    "data.max_object", Kind::Text, Some("\"16GiB\""), "",
+    "Largest object that is stored by way of the server. Nodes that have the folders can write what the disk takes.",
+    |s, text| put(&mut s.data.max_object, size(text));
+
+    "data.max_store", Kind::Text, Some("\"128GiB\""), "",
+    "How much the data of one pipeline, or the user data of one owner, may grow by way of the server.",
+    |s, text| put(&mut s.data.max_store, size(text));
+
+    "data.cache_budget", Kind::Text, Some("\"16GiB\""), "",
+    "How much the caches of one owner may take together. Those that were not used for the longest time are removed first.",
+    |s, text| put(&mut s.data.cache_budget, size(text));
+
     "git.fetch_timeout", Kind::Duration, Some("\"2m\""), "",
     "Longest time one fetch may take.",
     |s, text| put(&mut s.git.fetch_timeout, duration(text));
@@ -342,10 +358,19 @@ fn repositories(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-fn reserve(text: &str) -> Result<Reserve, String> {
+/// Reads a number of bytes with its unit.
+fn bytes(text: &str) -> Option<u64> {
     let number = |digits: &str| digits.parse::<u32>().ok();
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
-    let bytes = units.iter().find_map(|(unit, shift)| Some(u64::from(number(text.strip_suffix(unit)?)?) << shift));
+    units.iter().find_map(|(unit, shift)| Some(u64::from(number(text.strip_suffix(unit)?)?) << shift))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    bytes(text).ok_or_else(|| "expected a size with its unit, as in 500MiB or 16GiB".to_owned())
+}
+
+fn reserve(text: &str) -> Result<Reserve, String> {
+    let bytes = bytes(text);
     let percent = text.strip_suffix('%').and_then(|digits| digits.parse().ok()).filter(|percent| *percent < 100_u8);
     percent.map(Reserve::Percent).or(bytes.map(Reserve::Bytes)).ok_or_else(|| {
         "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%".to_owned()
@@ -382,6 +407,7 @@ mod tests {
         "1000",
         "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%"
     )]
+    #[case("data.max_object", "1 GB", "expected a size with its unit, as in 500MiB or 16GiB")]
     #[case("git.fetch_timeout", "30", "`30` has no unit; write for example `30s`, `10m` or `1h30m`")]
     fn wrong_values_say_what_is_expected(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
         let key = KEYS.iter().find(|key| key.name == name).unwrap();

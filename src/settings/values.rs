@@ -34,6 +34,8 @@ pub struct Settings {
     pub email: Email,
     /// Containers of workers.
     pub containers: Containers,
+    /// What nodes share.
+    pub data: Data,
     /// Fetching repositories.
     pub git: Git,
     /// How long what lies on the disk is kept.
@@ -123,6 +125,19 @@ pub struct Containers {
     pub docker_socket: PathBuf,
     /// Image of nodes that name none.
     pub default_image: String,
+}
+
+/// What nodes share.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Whether nodes have the folders themselves.
+    pub mount: bool,
+    /// Most bytes of one object.
+    pub max_object: u64,
+    /// Most bytes of all objects of a pipeline, or of an owner, together.
+    pub max_store: u64,
+    /// Bytes of all caches of an owner together.
+    pub cache_budget: u64,
 }
 
 /// A range of IPv4 addresses, as in `10.213.0.0/16`.
@@ -230,6 +245,8 @@ pub enum LogFormat {
     Json,
 }
 
+const GIB: u64 = 1024 * 1024 * 1024;
+
 fn days(count: u64) -> Duration {
     Duration::from_secs(count * 24 * 3_600)
 }
@@ -272,6 +289,7 @@ impl Default for Settings {
                 docker_socket: PathBuf::from("/var/run/docker.sock"),
                 default_image: "debian:stable-slim".to_owned(),
             },
+            data: Data { mount: true, max_object: 16 * GIB, max_store: 128 * GIB, cache_budget: 16 * GIB },
             git: Git { fetch_timeout: Duration::from_secs(120) },
             retention: Retention { logs: days(30), data: days(30), sleeping: days(7), mirrors: days(90) },
             disk: Disk { reserve: Reserve::Bytes(1024 * 1024 * 1024) },

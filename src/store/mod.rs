@@ -3,6 +3,7 @@
 //! One thread owns the only writing connection and commits whatever waits together (one fsync for all); reads go to a few
 //! connections of their own.
 
+pub mod access;
 mod connection;
 pub mod copy;
 mod error;

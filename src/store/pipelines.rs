@@ -81,8 +81,8 @@ pub fn create(
     let trigger = &launch.trigger;
     connection.execute(
         "INSERT INTO pipeline(uuid, id, inbox_seq, title, section, repository_id, repository, described, sha, sender,
-                              trust, turn, state, counts, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'pending', '{}', ?13)",
+                              trust, turn, owner, state, counts, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'pending', '{}', ?14)",
         params![
             uuid.as_bytes(),
             launch.pipeline.as_str(),
@@ -96,6 +96,7 @@ pub fn create(
             trigger.sender,
             word(&launch.trust)?,
             launch.turn.as_ref().map(|turn| turn.key.as_str()),
+            launch.owner,
             micros(now)
         ],
     )?;

@@ -47,6 +47,26 @@ pub fn find(connection: &Connection, full_name: &str) -> Result<Option<Seen>, Er
     row.map(seen).transpose()
 }
 
+/// Returns the owner of a repository; nothing for the user whose profile the server uses.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn owner(connection: &Connection, host: &str, id: u64) -> Result<Option<String>, Error> {
+    let mut owner = connection.prepare_cached("SELECT owner FROM repository WHERE host = ?1 AND id = ?2")?;
+    let found = owner.query_row(params![host, signed(id)?], |row| row.get::<_, Option<String>>(0)).optional()?;
+    Ok(found.flatten())
+}
+
+/// Notes the owner of a repository: pipelines launched from now on have their user data.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn set_owner(connection: &Connection, host: &str, id: u64, owner: Option<&str>) -> Result<(), Error> {
+    let id = signed(id)?;
+    connection.execute("UPDATE repository SET owner = ?3 WHERE host = ?1 AND id = ?2", params![host, id, owner])?;
+    Ok(())
+}
+
 /// Returns the names of repositories, in the order of the alphabet.
 ///
 /// # Errors

@@ -182,6 +182,7 @@ fn launch(leaves: u32) -> anyhow::Result<Launch> {
         },
         slack_channel: None,
         trust: Trust::Trusted,
+        owner: None,
         hold: None,
         most_mem: None,
         turn: None,

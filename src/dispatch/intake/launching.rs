@@ -9,6 +9,7 @@ use crate::{
     dispatch::shared::Shared,
     git::{FileAtCommit, MirrorName},
     model::{Definition, Diagnostic, Hold, Launch, Span, Trigger, Trust, Turn},
+    store::repositories,
 };
 
 /// Largest definition file, in bytes.
@@ -33,8 +34,11 @@ pub(super) async fn launch(
         Some(_) => (Trust::Fork, Some(Hold::Approval)),
         None => (Trust::Trusted, None),
     };
+    let (host, repository) = (trigger.host.clone(), trigger.repository.id);
+    let owner = shared.store.read(move |connection| repositories::owner(connection, &host, repository)).await;
+    let owner = owner.map_err(Trouble::Store)?;
     // A worker may be up already, for the pipeline that gets this name.
-    let spare = if trust == Trust::Trusted { shared.take_spare().await } else { None };
+    let spare = if trust == Trust::Trusted && owner.is_none() { shared.take_spare().await } else { None };
     let launch = Launch {
         pipeline: spare.unwrap_or_else(clock::new_pipeline_id),
         definition,
@@ -46,6 +50,7 @@ pub(super) async fn launch(
         trigger: trigger.clone(),
         slack_channel: section.slack_channel.clone(),
         trust,
+        owner,
         hold,
         most_mem: Some(shared.options.budget.largest.gib()),
         turn: Some(Turn::of(trigger, &section.name(), section.duplicate)),

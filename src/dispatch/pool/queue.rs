@@ -17,6 +17,8 @@ pub(in crate::dispatch) struct QueueKey {
     pub(in crate::dispatch) pipeline: PipelineId,
     /// Whose code it is: decides what the worker gets to see.
     pub(in crate::dispatch) trust: Trust,
+    /// Whose user data it gets to see, where that is not the user's whose profile this is.
+    pub(in crate::dispatch) owner: Option<String>,
     /// The group that has a container to itself, and which of the group's containers it is. A group whose leaves differ in
     /// what follows has one container for each kind.
     pub(in crate::dispatch) group: Option<(NodeIndex, u32)>,

@@ -83,7 +83,7 @@ fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec,
         directory: layout.worker(worker),
         source: layout.source_folder(&queue.pipeline),
         pipeline_data: layout.pipeline_data(&queue.pipeline),
-        user_data: layout.user_data_for(&queue.pipeline, queue.trust),
+        user_data: layout.user_data_for(&queue.pipeline, queue.trust, queue.owner.as_deref()),
     })
 }
 
@@ -112,7 +112,7 @@ async fn try_start(
     let spec = spec(shared, queue, worker)?;
     let layout = &shared.options.layout;
     layout.launch_spare(&spec.pipeline).map_err(|error| refused(&error))?;
-    layout.create_pipeline(&spec.pipeline, queue.trust).map_err(|error| refused(&error))?;
+    layout.create_pipeline(&spec.pipeline, queue.trust, queue.owner.as_deref()).map_err(|error| refused(&error))?;
     std::fs::create_dir_all(&spec.source).map_err(|error| refused(&error))?;
     listen(shared, &spec)?;
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel::<String>();

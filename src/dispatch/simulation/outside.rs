@@ -70,6 +70,7 @@ impl Outside {
             default_image: "busybox".into(),
             slack_channel: None,
             retention: Retention { logs: LONG, data: LONG, sleeping: LONG, mirrors: LONG },
+            data: crate::dispatch::Data { mount: true, limits: crate::data::Limits::NONE, cache_budget: 0 },
             reserve: Reserve::Bytes(0),
         };
         let deliveries = (0..luck.between(1, 2))
@@ -100,6 +101,7 @@ fn launches(seed: u64, number: usize, count: usize) -> Vec<Launch> {
             trigger: trigger(number),
             slack_channel: None,
             trust: Trust::Trusted,
+            owner: None,
             hold: luck.happens(50).then_some(Hold::Manual),
             most_mem: Some(64.0),
             turn: None,

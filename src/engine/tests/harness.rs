@@ -100,6 +100,7 @@ impl Run {
             },
             slack_channel: None,
             trust: Trust::Trusted,
+            owner: None,
             hold: None,
             most_mem: None,
             turn: None,

@@ -2,11 +2,13 @@
 
 pub(super) mod actions;
 pub(super) mod address;
+pub(super) mod data;
 pub(super) mod deliveries;
 pub(super) mod edit;
 pub(super) mod events;
 pub(super) mod launch;
 pub(super) mod logs;
 pub(super) mod outbox;
+pub(super) mod owner;
 pub(super) mod pipelines;
 pub(super) mod prune;

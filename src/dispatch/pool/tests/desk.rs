@@ -63,6 +63,7 @@ pub(super) fn queue_of(letter: char, cpu: f64, mem: f64) -> Queue {
         folder: String::new(),
         pipeline: pipeline(letter),
         trust: Trust::Trusted,
+        owner: None,
         group: None,
         image: "busybox".into(),
         amounts: Amounts::of(cpu, mem, 0),
