@@ -20,6 +20,7 @@ pub mod git;
 pub mod logs;
 pub mod notify;
 pub mod store;
+pub mod vault;
 pub mod worker;
 
 // Beside floor 3: what the demo and the tests talk to instead of the world.

@@ -14,6 +14,7 @@ mod mounts;
 mod node;
 mod processes;
 pub mod protocol;
+pub mod redact;
 mod session;
 mod spawn;
 mod spool;
