@@ -12,7 +12,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     file::{Appender, Stream},
+    lines::{Indexes, Page},
     reader::Reader,
+    search::{self, Found, Wanted},
 };
 
 /// Why a piece of log could not be kept.
@@ -48,6 +50,7 @@ type Followers = Arc<Mutex<HashMap<PathBuf, watch::Sender<Growth>>>>;
 pub struct Logs {
     jobs: mpsc::Sender<Job>,
     followers: Followers,
+    indexes: Arc<Indexes>,
 }
 
 impl Logs {
@@ -60,7 +63,7 @@ impl Logs {
         let followers = Followers::default();
         let keeper = Keeper { open: HashMap::new(), followers: Arc::clone(&followers) };
         std::thread::Builder::new().name("logs".into()).spawn(move || keeper.run(&inbox))?;
-        Ok(Self { jobs, followers })
+        Ok(Self { jobs, followers, indexes: Arc::default() })
     }
 
     /// Keeps output that begins at this position of its attempt. Taking the same piece twice is harmless.
@@ -104,6 +107,24 @@ impl Logs {
             Err(_) => watch::channel(Growth { length: 0, is_finished: true }).1,
         });
         Reader::new(path.to_owned(), growth)
+    }
+
+    /// Reads lines of a log: from this one on (the first is 1), or the last ones. A log that does not exist has none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn lines(&self, path: &Path, from: Option<u64>, count: u64) -> io::Result<Page> {
+        let (indexes, path) = (Arc::clone(&self.indexes), path.to_owned());
+        tokio::task::spawn_blocking(move || indexes.page(&path, from, count)).await.map_err(io::Error::other)?
+    }
+
+    /// Searches a log from its first to its last line.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn search(&self, path: &Path, wanted: Wanted) -> io::Result<Found> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || search::search(&path, &wanted)).await.map_err(io::Error::other)?
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Error> {

@@ -2,8 +2,13 @@
 
 mod file;
 mod keeper;
+mod lines;
 mod reader;
+mod search;
+mod style;
 
 pub use file::{Chunk, Stream};
 pub use keeper::{Error, Logs};
+pub use lines::{Line, Page};
 pub use reader::Reader;
+pub use search::{Found, Wanted};

@@ -55,6 +55,19 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Waits until the file is longer than this, or does not grow any more.
+    pub async fn grown(&mut self, beyond: u64) {
+        while let Some(growth) = &mut self.growth {
+            let Growth { is_finished, .. } = *growth.borrow_and_update();
+            let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+            if is_finished || length > beyond || growth.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 fn read_window(path: &Path, mut at: u64) -> io::Result<(Vec<Chunk>, u64)> {
     let mut file = match File::open(path) {
         Ok(file) => file,
