@@ -79,6 +79,7 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
         // The client was meant to refuse this on a leaf, and did not.
         max_concurrent: node.max_concurrent.filter(|most| *most > 0 && !is_exec),
         callbacks,
+        caches: Vec::new(),
         doc: node.doc.clone(),
     })
 }
