@@ -30,7 +30,7 @@ use crate::{
     executor::{self, Choice, Executor, docker},
     forge::Statuses,
     git::{self, Mirrors},
-    http,
+    http::{self, Tunnels},
     layout::Layout,
     logs::Logs,
     notify::{Access, Mailer, Slack},
@@ -107,6 +107,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let address = listener.local_addr()?;
     let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let (name, nodes) = (executor.name(), Arc::clone(&executor));
+    let tunnels = hub.take_tunnels().map(Tunnels::new).context("somebody else answers the nodes of this hub")?;
     let parts = Parts {
         store,
         logs: Logs::start()?,
@@ -120,7 +121,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let options = options(&settings, &layout, &url);
     let dispatch = Dispatch::start(options, parts, reported, identity, stop.clone()).await?;
     keep_admin_token(&dispatch, &layout).await?;
-    let doors = serve(&settings, &dispatch, listener, &url, stop);
+    let doors = serve(&settings, &dispatch, listener, tunnels, &url, stop);
     write_server_file(&layout, address)?;
     Ok(Server { address, url, executor: name, nodes, dispatch, doors, _lock: lock })
 }
@@ -266,6 +267,7 @@ fn serve(
     settings: &Settings,
     dispatch: &Dispatch,
     listener: TcpListener,
+    tunnels: Tunnels,
     url: &str,
     stop: CancellationToken,
 ) -> JoinHandle<std::io::Result<()>> {
@@ -280,11 +282,14 @@ fn serve(
         metrics: metrics(),
     };
     let router = http::router(dispatch.clone(), options);
+    let for_nodes = http::for_nodes(dispatch.clone());
     tokio::spawn(async move {
         let stopping = stop.clone();
+        let closing = stop.clone();
+        let nodes = axum::serve(tunnels, for_nodes).with_graceful_shutdown(async move { closing.cancelled().await });
         let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
         tokio::select! {
-            served = served => served,
+            (served, _) = async { tokio::join!(served, nodes) } => served,
             // Streams that go on for ever are cut; their clients come back to the next server.
             () = async { stopping.cancelled().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
         }

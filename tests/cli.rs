@@ -50,6 +50,7 @@ impl Run {
 #[case::list(&["list"])]
 #[case::show(&["show"])]
 #[case::logs(&["logs"])]
+#[case::data(&["data"])]
 #[case::cancel(&["cancel"])]
 #[case::start(&["start"])]
 #[case::reset(&["reset"])]

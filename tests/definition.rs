@@ -288,6 +288,13 @@ fn examples_in_the_documents_are_without_fault() {
         let diagnostics = definition::read_cfg("conducto.cfg", block.as_bytes()).1;
         assert!(diagnostics.is_empty(), "{block}\n{}", definition::text(&diagnostics, false));
     }
+    for block in blocks(&read("docs/data.md"), "toml") {
+        let diagnostics = match block.starts_with("# conducto.cfg") {
+            true => definition::read_cfg("conducto.cfg", block.as_bytes()).1,
+            false => definition::read_pipeline("ci/pipeline.toml", block.as_bytes()).1,
+        };
+        assert!(diagnostics.is_empty(), "{block}\n{}", definition::text(&diagnostics, false));
+    }
     let document = read("docs/pipelines.md");
     for (language, name) in [("toml", "ci/pipeline.toml"), ("json", "ci/pipeline.json")] {
         assert!(!blocks(&document, language).is_empty());

@@ -50,6 +50,7 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
         folder: String::new(),
         source: folder("source"),
         pipeline_data: folder("pipeline"),
+        mounts_data: true,
         user_data: folder("user"),
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, cancel, check, deliveries, demo, edit, health, kill, launch, list, logs, prune, rerun, reset, restore,
-    serve, show, skip, sleep, start, unskip, wake,
+    backup, cached, cancel, check, data, deliveries, demo, edit, health, kill, launch, list, logs, prune, rerun, reset,
+    restore, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -45,6 +45,8 @@ pub(crate) enum Verb {
     Show(show::Show),
     /// Print a node's log
     Logs(logs::Logs),
+    /// Read and write what nodes share
+    Data(data::Data),
     /// Stop a pipeline: no further starts, and end what runs
     Cancel(cancel::Cancel),
     /// Let a pipeline begin that waits for somebody to say so
@@ -75,6 +77,9 @@ pub(crate) enum Verb {
     Backup(backup::Backup),
     /// Restore a back-up
     Restore(restore::Restore),
+    /// Run a node's command between restoring and saving its caches; started by the worker
+    #[command(hide = true)]
+    Cached(cached::Cached),
     /// Run nodes inside a container; started by the server
     #[command(hide = true)]
     Worker(worker::Options),

@@ -1,6 +1,6 @@
 //! Speaks the HTTP API of a server for the client verbs. Knows addresses and errors, not what the answers mean.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -19,6 +19,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     http: reqwest::Client,
     target: Target,
+    is_through_worker: bool,
 }
 
 /// The body of an error, RFC 9457.
@@ -47,7 +48,21 @@ impl Client {
             built => built,
         };
         let http = built.context("cannot prepare an HTTP client")?;
-        Ok(Self { http, target })
+        Ok(Self { http, target, is_through_worker: false })
+    }
+
+    /// Speaks with the server by way of the worker of this node.
+    pub(crate) fn through(socket: &Path, token: Option<String>) -> Result<Self, Failure> {
+        // Nothing leaves this machine: no certificates are needed, and no proxy.
+        let builder = reqwest::Client::builder().tls_certs_only([]).no_proxy().unix_socket(socket);
+        let http = builder.build().context("cannot prepare an HTTP client")?;
+        let target = Target { url: "http://worker.invalid".to_owned(), token };
+        Ok(Self { http, target, is_through_worker: true })
+    }
+
+    /// Says whether the worker of this node stands between.
+    pub(crate) fn is_through_worker(&self) -> bool {
+        self.is_through_worker
     }
 
     /// Returns the address of the server.
@@ -88,7 +103,8 @@ impl Client {
         read(request.send().await.map_err(|error| self.lost(error))?).await
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// Begins a request with the caller's token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}/api/v1{path}", self.target.url));
         match &self.target.token {
             Some(token) => request.bearer_auth(token),
@@ -96,12 +112,24 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let response = request.send().await.map_err(|error| self.lost(error))?;
+    /// Sends a request; whatever the server answers is an answer.
+    pub(crate) async fn answer(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.send().await.map_err(|error| self.lost(error))
+    }
+
+    /// Makes a failure of an answer.
+    pub(crate) async fn refusal(&self, response: Response) -> Failure {
+        refused(response).await
+    }
+
+    /// Sends a request that is to succeed.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = self.answer(request).await?;
         if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
     }
 
-    fn lost(&self, error: reqwest::Error) -> Failure {
+    /// Makes a failure of an error on the way.
+    pub(crate) fn lost(&self, error: reqwest::Error) -> Failure {
         if error.is_builder() {
             return Failure::usage(anyhow!("`{}` is not the address of a server", self.target.url));
         }

@@ -3,9 +3,11 @@
 mod act;
 mod args;
 mod backup;
+mod cached;
 mod cancel;
 mod check;
 mod client;
+mod data;
 mod deliveries;
 mod demo;
 mod edit;

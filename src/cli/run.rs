@@ -1,13 +1,13 @@
 //! The way from the arguments to the exit code.
 
-use std::{io, process::ExitCode};
+use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    backup, cancel, check, deliveries, demo, edit,
+    backup, cached, cancel, check, data, deliveries, demo, edit,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, kill, launch, list, logs, place,
     printer::Printer,
@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
         Printer::new(super::args::Color::Auto, &place::environment()).failure(&failure).ok();
         return ExitCode::from(failure.code);
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version come this way too; a terminal that is gone changes nothing.
@@ -34,6 +34,10 @@ pub fn main() -> ExitCode {
     if let Verb::Worker(options) = arguments.verb {
         return worker::run(options);
     }
+    // Nor has what it starts for a node with caches.
+    if let Verb::Cached(cached) = &arguments.verb {
+        return cached::run(cached);
+    }
     let mut printer = Printer::new(arguments.color, &place::environment());
     match begin(arguments.verb, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,6 +47,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Returns what was typed; called by one of its other names, the binary is the verb that this name stands for.
+fn words(mut words: Vec<OsString>) -> Vec<OsString> {
+    let name = words.first().and_then(|word| Path::new(word).file_name()).and_then(|name| name.to_str());
+    if let Some(stands_for) = name.and_then(data::by_name) {
+        words.splice(..1, ["conducto"].into_iter().chain(stands_for).map(OsString::from));
+    }
+    words
 }
 
 fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
@@ -69,11 +82,12 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Serve(verb) => serve::run(verb, printer).await,
         Verb::Demo(verb) => demo::run(verb, printer).await,
         Verb::Check(verb) => check::run(verb, printer),
-        Verb::Worker(_) => Ok(()),
+        Verb::Worker(_) | Verb::Cached(_) => Ok(()),
         Verb::Launch(verb) => launch::run(verb, printer).await,
         Verb::List(verb) => list::run(verb, printer).await,
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,
+        Verb::Data(verb) => data::run(verb, printer).await,
         Verb::Cancel(verb) => cancel::run(verb, printer).await,
         Verb::Start(verb) => start::run(verb, printer).await,
         Verb::Reset(verb) => reset::run(verb, printer).await,

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Scalar,
     /// A table of tables with these keys.
     Tables(&'static [Key]),
+    /// A table with these keys, or a list of such tables.
+    Records(&'static [Key]),
     /// A value in short, or a table with these keys.
     Short(&'static Self, &'static [Key]),
 }
@@ -96,6 +98,7 @@ impl Kind {
             Self::Arguments => "a list of texts, or one text".to_owned(),
             Self::Scalar => "a text, a number, or true or false".to_owned(),
             Self::Tables(_) => "a table of tables".to_owned(),
+            Self::Records(_) => "a table, or a list of tables".to_owned(),
             Self::Short(kind, _) => format!("{}, or a table", kind.words()),
         }
     }
@@ -121,10 +124,10 @@ impl Kind {
         matches!(
             (self, value),
             (Self::Text | Self::Choice(_) | Self::Duration, Value::Text(_))
-                | (Self::Texts | Self::Arguments | Self::Bounds, Value::List(_))
+                | (Self::Texts | Self::Arguments | Self::Bounds | Self::Records(_), Value::List(_))
                 | (Self::Arguments, Value::Text(_))
                 | (Self::Whole(_), Value::Integer(_))
-                | (Self::TextTable | Self::Tables(_), Value::Table(_))
+                | (Self::TextTable | Self::Tables(_) | Self::Records(_), Value::Table(_))
                 | (Self::Scalar, Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Date)
                 | (Self::Flag, Value::Flag(_))
                 | (Self::Number | Self::Duration, Value::Integer(_) | Value::Float(_))

@@ -105,6 +105,13 @@ fn values(kind: Kind) -> Value {
                 json!({ "type": "object", "properties": properties(keys, |_| true), "additionalProperties": false });
             json!({ "type": "object", "additionalProperties": table })
         }
+        Kind::Records(keys) => {
+            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            let table = json!({
+                "type": "object", "properties": properties(keys, |_| true), "required": names, "additionalProperties": false
+            });
+            json!({ "anyOf": [table, { "type": "array", "items": table }] })
+        }
         Kind::Short(short, keys) => {
             let table =
                 json!({ "type": "object", "properties": properties(keys, |_| true), "additionalProperties": false });

@@ -373,10 +373,11 @@ impl Live {
     /// Writes into the log of an attempt what is otherwise than its author asked for.
     async fn remark(&self, event: &Event) {
         let Event::AttemptLeased { node, fence, .. } = event else { return };
-        let Some(words) = start::no_layer(&self.shared.options, &self.pipeline, *node) else { return };
         let log = self.shared.log_path(&self.id, *fence);
-        if let Err(error) = self.shared.logs().notice(&log, clock::now(), format!("conducto: {words}")).await {
-            tracing::warn!(pipeline = %self.id, error = %error, "a notice is lost");
+        for words in start::remarks(&self.shared.options, &self.pipeline, *node) {
+            if let Err(error) = self.shared.logs().notice(&log, clock::now(), format!("conducto: {words}")).await {
+                tracing::warn!(pipeline = %self.id, error = %error, "a notice is lost");
+            }
         }
     }
 

@@ -124,6 +124,11 @@ impl Desk {
             Report::Output { fence, stream, offset, data } => {
                 if self.keep(pipeline, fence, stream, offset, data).await { safe() } else { None }
             }
+            Report::Notice { fence, text } => {
+                let log = self.shared.log_path(pipeline, fence);
+                let kept = self.shared.logs().notice(&log, clock::now(), format!("conducto: {text}")).await;
+                if kept.is_ok() { safe() } else { None }
+            }
             Report::Finished { fence, outcome, log_bytes } => {
                 if !close_log(&self.shared, pipeline, fence, &outcome, log_bytes).await {
                     return None;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{Attempt, Pipeline},
     model::{Fence, Isolation, Needs, NodeIndex, NodeKind, Trust},
-    worker::protocol::Start,
+    worker::protocol::{Caching, Start},
 };
 
 /// Time between SIGTERM and SIGKILL.
@@ -143,7 +143,27 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         keep: pipeline.group_container(node).is_some(),
         isolation: isolation(&shared.options, pipeline, node),
         shell: tree.shell(node).map(str::to_owned),
+        caching: caching(&shared.options, pipeline, node),
     })
+}
+
+/// Returns what a leaf restores and saves: its caches lie in the user data of its owner, to which the code of a fork has no way.
+fn caching(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Caching {
+    match pipeline.launch().trust {
+        Trust::Trusted => Caching {
+            caches: pipeline.definition().node(node).settings.caches.clone(),
+            budget: options.data.cache_budget,
+        },
+        Trust::Fork => Caching::default(),
+    }
+}
+
+/// Says, for people, what of its author's wishes a leaf does not get; nothing when it gets them all.
+pub(super) fn remarks(options: &Options, pipeline: &Pipeline, node: NodeIndex) -> Vec<&'static str> {
+    let has_caches = !pipeline.definition().node(node).settings.caches.is_empty();
+    let no_caches = has_caches && pipeline.launch().trust == Trust::Fork;
+    let no_caches = no_caches.then_some("runs without its caches: the code of a fork neither reads nor writes any");
+    no_layer(options, pipeline, node).into_iter().chain(no_caches).collect()
 }
 
 /// Says where in the repository the working copy is from, so that paths within it can be printed (`compat.md` §2.9, §3.6).

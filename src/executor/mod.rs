@@ -43,6 +43,8 @@ pub struct WorkerSpec {
     pub source: PathBuf,
     /// Which folder of these files is the working copy; empty for all of them.
     pub folder: String,
+    /// Whether its nodes have the two folders that follow; else they reach data by way of the worker.
+    pub mounts_data: bool,
     /// Host folder of `/conducto/data/pipeline`.
     pub pipeline_data: PathBuf,
     /// Host folder of `/conducto/data/user`; never that of the user data where the code of a fork runs.

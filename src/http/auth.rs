@@ -65,6 +65,24 @@ pub(crate) async fn for_api(State(app): State<App>, mut request: Request<Body>, 
     }
 }
 
+/// Lets nodes through, and nobody else: what comes by way of a worker has no other business here.
+pub(crate) async fn for_nodes(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
+    let identity = match bearer(request.headers()) {
+        Some(token) => app.dispatch.identify(token).await,
+        None => Ok(None),
+    };
+    match identity {
+        Ok(Some(identity)) if identity.node.is_some() => {
+            request.extensions_mut().insert(Caller(Some(identity)));
+            next.run(request).await
+        }
+        Ok(_) => Problem::new(StatusCode::UNAUTHORIZED)
+            .detail("the token of a node that runs is needed, as in CONDUCTO_TOKEN")
+            .into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
 /// Lets requests for shared data through: those of people, and those of nodes, whose tokens open no other door.
 pub(crate) async fn for_data(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
     let node = match bearer(request.headers()) {

@@ -12,7 +12,9 @@ mod problem;
 mod router;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 mod webhook;
 
 pub use openapi::document;
-pub use router::{Options, router};
+pub use router::{Options, for_nodes, router};
+pub use tunnel::Tunnels;

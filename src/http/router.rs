@@ -88,17 +88,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_pages))
         .route("/style.css", get(pages::style::serve));
     // What is stored and read here may take longer than any other answer.
-    let shared = Router::new()
-        .route("/api/v1/pipelines/{id}/data", get(api::data::list_pipeline))
-        .route(
-            "/api/v1/pipelines/{id}/data/{*name}",
-            get(api::data::read_pipeline).put(api::data::write_pipeline).delete(api::data::delete_pipeline),
-        )
-        .route("/api/v1/data/user", get(api::data::list_user))
-        .route(
-            "/api/v1/data/user/{*name}",
-            get(api::data::read_user).put(api::data::write_user).delete(api::data::delete_user),
-        )
+    let shared = data()
         .route("/gw/manager/data/{id}/{kind}/{*name}", get(api::data::shown))
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_data));
     // From the outside in: every answer, a panic's too, has an id and the guarding headers.
@@ -129,6 +119,31 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(layers)
         .with_state(app)
+}
+
+/// Builds what nodes reach by way of their workers.
+pub fn for_nodes(dispatch: Dispatch) -> Router {
+    let app = App { dispatch, secrets: None, anonymous_read: false, is_secure: false, metrics: None };
+    data()
+        .layer(middleware::from_fn_with_state(app.clone(), auth::for_nodes))
+        .fallback(no_such_address)
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+/// Where shared data is.
+fn data() -> Router<App> {
+    Router::new()
+        .route("/api/v1/pipelines/{id}/data", get(api::data::list_pipeline))
+        .route(
+            "/api/v1/pipelines/{id}/data/{*name}",
+            get(api::data::read_pipeline).put(api::data::write_pipeline).delete(api::data::delete_pipeline),
+        )
+        .route("/api/v1/data/user", get(api::data::list_user))
+        .route(
+            "/api/v1/data/user/{*name}",
+            get(api::data::read_user).put(api::data::write_user).delete(api::data::delete_user),
+        )
 }
 
 /// Adds the headers that keep browsers from doing what nobody asked for; a handler's own policy stays.

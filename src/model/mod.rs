@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod actor;
+mod cache;
 mod callback;
 mod command;
 mod diagnostic;
@@ -21,6 +22,7 @@ mod trigger;
 mod turn;
 
 pub use actor::Actor;
+pub use cache::{Cache, CacheKey};
 pub use callback::{Callback, On, Remedy};
 pub use command::{Asked, Command, Rejected};
 pub use diagnostic::{Diagnostic, Label, Severity, SourceFile, Span};

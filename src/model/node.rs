@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Callback, NodeIndex, Watch, duration};
+use super::{Cache, Callback, NodeIndex, Watch, duration};
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ pub struct Settings {
     /// Whom to tell when it changes its state.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watches: Vec<Watch>,
+    /// What is kept from one pipeline to the next. Leaves only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
     /// Description for people, Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,

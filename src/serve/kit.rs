@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! bin/<hash>/conducto      this binary
-//! bin/<hash>/conducto-…    commands of the Python package
+//! bin/<hash>/conducto-…    commands: links to the binary, and those of the Python package
 //! bin/<hash>/sdk/          the Python package, for PYTHONPATH
 //! ```
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -17,6 +17,9 @@ use rust_embed::Embed;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock;
+
+/// Commands that the binary itself is, called by these names: a container without Python has them too.
+const NAMES: [&str; 4] = ["conducto-data-pipeline", "conducto-data-user", "conducto-perm-data", "conducto-temp-data"];
 
 /// The Python package, with what tells pip that it is installed.
 #[derive(Embed)]
@@ -60,7 +63,10 @@ fn fill(folder: &Path, binary: &[u8]) -> io::Result<()> {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))
     };
     write(folder.join("conducto"), binary, 0o755)?;
-    for name in Commands::iter() {
+    for name in NAMES {
+        symlink("conducto", folder.join(name))?;
+    }
+    for name in Commands::iter().filter(|name| !NAMES.contains(&&**name)) {
         let file = Commands::get(&name).ok_or(io::ErrorKind::NotFound)?;
         write(folder.join(&*name), &file.data, 0o755)?;
     }
@@ -98,6 +104,8 @@ mod tests {
             (mode("conducto"), mode("conducto-data-pipeline"), mode("sdk/conducto/__init__.py")),
             (0o755, 0o755, 0o644)
         );
+        assert!(NAMES.iter().all(|name| fs::read_link(place.join(name)).unwrap() == Path::new("conducto")));
+        assert!(place.join("conducto-slack").is_file());
         assert_eq!(super::place(folder.path()).unwrap(), binary);
     }
 

@@ -28,6 +28,9 @@ pub struct Options {
     /// Folder with commands and packages for nodes
     #[arg(long)]
     pub kit: Option<PathBuf>,
+    /// Let nodes reach data by way of the worker, since they have no folders of it
+    #[arg(long)]
+    pub data: bool,
     /// The worker's own id, so that it can be told from others in a list of processes
     #[arg(long)]
     pub name: Option<String>,

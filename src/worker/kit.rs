@@ -23,6 +23,11 @@ impl Kit {
         Self(folder)
     }
 
+    /// Returns our own binary in it.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.0.join("conducto")
+    }
+
     /// Shows the way to it. Our commands come first, so that they always meet their own package; a package of the same name
     /// that a node's author has put in its way comes before ours.
     pub(crate) fn show(&self, inherited: &Environment, environment: &mut Environment) {

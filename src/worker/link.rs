@@ -117,7 +117,7 @@ fn pause(failures: u32) -> Duration {
     longest.mul_f64(0.5 + f64::from(dice) / 512.0)
 }
 
-async fn connect(path: &Path) -> io::Result<UnixStream> {
+pub(super) async fn connect(path: &Path) -> io::Result<UnixStream> {
     if path.as_os_str().len() <= LONGEST_ADDRESS {
         return UnixStream::connect(path).await;
     }

@@ -3,6 +3,8 @@
 //! A worker dials the server's socket, runs one node after the other, and keeps everything the server has not yet
 //! acknowledged. It knows no pipelines, no trees and no store.
 
+mod caching;
+mod data_door;
 mod entry;
 mod ground;
 mod kit;
@@ -20,7 +22,9 @@ mod spawn;
 mod spool;
 mod streams;
 mod tree;
+pub mod tunnel;
 pub mod wire;
 mod workspace;
 
+pub use caching::Order;
 pub use entry::{Options, run};

@@ -1,6 +1,10 @@
 //! One running node: its process, its pipes, and the way to its end. Knows no socket.
 
-use std::{collections::BTreeMap, ffi::OsString, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    time::Duration,
+};
 
 use nix::{
     sys::{signal::Signal, wait::WaitStatus},
@@ -9,6 +13,7 @@ use nix::{
 use tokio::time::Instant;
 
 use super::{
+    caching::Notices,
     memory::OutOfMemory,
     processes::{self, Reach},
     protocol::Start,
@@ -32,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) fence: Fence,
     pub(crate) pid: Pid,
     pub(crate) streams: Streams,
+    /// What is said about its caches.
+    pub(crate) notices: Option<Notices>,
     /// Bytes of output so far, both streams together.
     pub(crate) log_bytes: u64,
     grace: Duration,
@@ -70,13 +77,23 @@ impl Node {
         // A group's container is kept as it is, changes and all.
         let isolation = if start.keep { Isolation::Shared } else { start.isolation };
         let confinement = workspace.confinement(isolation)?;
+        let private = workspace.private().to_owned();
+        let private = private.as_path();
         let (shell, script) = workspace.hand_over(&start.command, start.shell.as_deref())?;
         let out_of_memory_before = memory.count();
         let reach = if start.keep { Reach::newcomers() } else { Reach::Everybody };
-        let program = Program { path: &shell, arguments: &[script.as_os_str()], environment };
-        let pid = spawner
-            .spawn(program, &streams, confinement.as_ref())
-            .map_err(|error| format!("the command could not be started with {}: {error}", shell.display()))?;
+        let not_started = |error| format!("the command could not be started with {}: {error}", shell.display());
+        let (notices, pid) = if start.caching.is_empty() {
+            let program = Program { path: &shell, arguments: &[script.as_os_str()], environment };
+            (None, spawner.spawn(program, &streams, confinement.as_ref()).map_err(not_started)?)
+        } else {
+            let notices = Notices::open(private).map_err(not_started)?;
+            let binary = spawner.binary().map_err(not_started)?;
+            let arguments = notices.arguments(&start.caching, &shell, script).map_err(not_started)?;
+            let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+            let program = Program { path: &binary, arguments: &arguments, environment };
+            (Some(notices), spawner.spawn(program, &streams, confinement.as_ref()).map_err(not_started)?)
+        };
         if start.keep {
             streams.let_go();
         }
@@ -85,6 +102,7 @@ impl Node {
             fence: start.fence,
             pid,
             streams,
+            notices,
             log_bytes: 0,
             grace: Duration::from_millis(start.grace_ms),
             deadline: now.checked_add(Duration::from_millis(start.max_time_ms)),

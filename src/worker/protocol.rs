@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fence, Isolation, KillReason, Outcome};
+use crate::model::{Cache, Fence, Isolation, KillReason, Outcome};
 
 /// Version of this protocol; both ends are the same binary, a difference means a mixed installation.
 pub const VERSION: u32 = 1;
@@ -67,6 +67,25 @@ pub struct Start {
     /// The shell to run the script with, an absolute path in the container; without one the worker finds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
+    /// What is restored before the script and saved after its success.
+    #[serde(default, skip_serializing_if = "Caching::is_empty")]
+    pub caching: Caching,
+}
+
+/// What is restored before a script and saved after its success.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caching {
+    /// The caches.
+    pub caches: Vec<Cache>,
+    /// Bytes of all caches of one owner together.
+    pub budget: u64,
+}
+
+impl Caching {
+    /// Says whether there is nothing to restore and to save.
+    pub fn is_empty(&self) -> bool {
+        self.caches.is_empty()
+    }
 }
 
 fn shared() -> Isolation {
@@ -126,6 +145,13 @@ pub enum FromWorker {
     },
     /// Still here.
     Heartbeat,
+    /// The first and only message of a connection that carries what a node asks: bytes follow in both directions.
+    Tunnel {
+        /// [`VERSION`] of the worker.
+        version: u32,
+        /// The key of the worker's first connection.
+        resume_key: String,
+    },
 }
 
 /// How a worker introduces itself.
@@ -166,6 +192,13 @@ pub enum Message {
         offset: u64,
         /// The bytes.
         data: Vec<u8>,
+    },
+    /// Words of Conducto itself about the attempt. Said twice after a reconnect, they stand in the log twice.
+    Notice {
+        /// Which attempt.
+        fence: Fence,
+        /// One line.
+        text: String,
     },
     /// The attempt has ended, all of its processes are gone, all of its output is sent.
     Finished {

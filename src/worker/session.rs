@@ -10,6 +10,8 @@ use tokio::{
 
 use super::{
     Options,
+    caching::Notices,
+    data_door::DataDoor,
     ground::Ground,
     kit::Kit,
     line::{Heard, Line},
@@ -60,6 +62,7 @@ pub(crate) struct Session {
     ended: VecDeque<(Fence, Outcome, u64)>,
     ground: Ground,
     spawner: Spawner,
+    data: DataDoor,
     /// The pipes of the last node, where they can serve the next.
     streams: Option<Streams>,
     /// Reads what processes still print whose node has ended.
@@ -80,6 +83,14 @@ impl Session {
     /// Makes everything that can be made without the server.
     pub(crate) fn new(options: &Options) -> std::io::Result<Self> {
         std::fs::create_dir_all(&options.private)?;
+        let mut spawner = Spawner::new(options.kit.clone().map(Kit::new))?;
+        let data = if options.data {
+            let (door, socket) = DataDoor::open(&options.private, options.socket.clone())?;
+            spawner.give("CONDUCTO_DATA_SOCKET", socket.into());
+            door
+        } else {
+            DataDoor::closed()
+        };
         Ok(Self {
             line: Line::dial(options.socket.clone()),
             spool: Spool::new(options.private.join("spool")),
@@ -88,7 +99,8 @@ impl Session {
             last_fence: None,
             ended: VecDeque::new(),
             ground: Ground::prepare(Workspace::new(options)),
-            spawner: Spawner::new(options.kit.clone().map(Kit::new))?,
+            spawner,
+            data,
             streams: None,
             drains: JoinSet::new(),
             memory: OutOfMemory::open(),
@@ -123,16 +135,23 @@ impl Session {
             self.ground.clean();
             let wake = self.wakes_at(now);
             let may_read = self.spool.has_room(self.line.is_open());
-            let Self { line, node, ground, drains, child_ended, terminate, .. } = &mut self;
-            let (out, err) =
-                node.as_mut().map(|Running { node, .. }| (&mut node.streams.stdout, &mut node.streams.stderr)).unzip();
+            let Self { line, node, ground, data, drains, child_ended, terminate, .. } = &mut self;
+            let (out, err, notices) = match node {
+                Some(Running { node, .. }) => {
+                    let Node { streams, notices, .. } = node;
+                    (Some(&mut streams.stdout), Some(&mut streams.stderr), notices.as_mut())
+                }
+                None => (None, None, None),
+            };
             tokio::select! {
                 heard = line.listen() => self.hear(heard),
                 length = read(out, &mut stdout), if may_read => self.output(Stream::Stdout, &stdout[..length]),
                 length = read(err, &mut stderr), if may_read => self.output(Stream::Stderr, &stderr[..length]),
+                lines = listen(notices) => self.notices(lines),
                 _ = child_ended.recv() => self.reap(),
                 _ = terminate.recv() => self.leave(Leaving::Terminated(now + LAST_WORDS)),
                 () = ground.prepared() => {}
+                () = data.keep() => {}
                 Some(_) = drains.join_next() => {}
                 () = sleep_until(wake) => self.reap(),
             }
@@ -155,6 +174,9 @@ impl Session {
     fn obey(&mut self, word: ToWorker) {
         match word {
             ToWorker::Welcome { resume_key, heartbeat_ms, orphan_ms } => {
+                if let Some(key) = &resume_key {
+                    self.data.learn(key);
+                }
                 self.line.welcome(resume_key, heartbeat_ms, orphan_ms);
             }
             ToWorker::Start(start) => self.start(*start),
@@ -225,6 +247,13 @@ impl Session {
         self.spool.push(|seq| wire::encode_output(seq, fence, stream, offset, data));
     }
 
+    fn notices(&mut self, lines: Vec<String>) {
+        let Some(fence) = self.node.as_ref().map(|running| running.node.fence) else { return };
+        for text in lines {
+            self.push(&Message::Notice { fence, text });
+        }
+    }
+
     fn push(&mut self, message: &Message) {
         self.spool.push(|seq| wire::encode_from_worker(&FromWorker::Numbered { seq, message: message.clone() }));
     }
@@ -275,7 +304,10 @@ impl Session {
         }
     }
 
-    fn bury(&mut self, Running { node, keep }: Running) {
+    fn bury(&mut self, Running { mut node, keep }: Running) {
+        for text in node.notices.take().map(Notices::rest).unwrap_or_default() {
+            self.push(&Message::Notice { fence: node.fence, text });
+        }
         self.finish(node.fence, node.outcome(&self.memory), node.log_bytes);
         if node.is_dirty() {
             tracing::error!("a process could not be killed, this worker ends");
@@ -348,6 +380,13 @@ async fn end_everybody() {
     while processes::reap(|_, _| ()) {
         Reach::Everybody.signal(nix::sys::signal::Signal::SIGKILL);
         sleep(KILL_AGAIN).await;
+    }
+}
+
+async fn listen(notices: Option<&mut Notices>) -> Vec<String> {
+    match notices {
+        Some(notices) => notices.listen().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -146,6 +146,19 @@ impl Spawner {
         Ok(Self { environment, kit, nothing: File::open("/dev/null")?, stack: vec![0; STACK] })
     }
 
+    /// Returns our own binary, as nodes see it.
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub(crate) fn binary(&self) -> io::Result<std::path::PathBuf> {
+        self.kit.as_ref().map_or_else(std::env::current_exe, |kit| Ok(kit.binary()))
+    }
+
+    /// Gives every process a variable.
+    pub(crate) fn give(&mut self, name: &str, value: OsString) {
+        self.environment.insert(name.into(), value);
+    }
+
     /// Starts a process, the first of a group of its own, in the folder of the worker or in that of its confinement.
     ///
     /// # Errors

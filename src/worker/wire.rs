@@ -38,8 +38,10 @@ pub enum Malformed {
 enum Text {
     Hello(Hello),
     Heartbeat,
+    Tunnel { version: u32, resume_key: String },
     Started { seq: u64, fence: Fence, pid: u32 },
     Returned { seq: u64, fence: Fence },
+    Notice { seq: u64, fence: Fence, text: String },
     Finished { seq: u64, fence: Fence, outcome: Outcome, log_bytes: u64 },
 }
 
@@ -79,9 +81,13 @@ pub fn encode_from_worker(message: &FromWorker) -> Frame {
     let text = match message {
         FromWorker::Hello(hello) => Text::Hello(hello.clone()),
         FromWorker::Heartbeat => Text::Heartbeat,
+        FromWorker::Tunnel { version, resume_key } => {
+            Text::Tunnel { version: *version, resume_key: resume_key.clone() }
+        }
         FromWorker::Numbered { seq, message } => match message {
             Message::Started { fence, pid } => Text::Started { seq: *seq, fence: *fence, pid: *pid },
             Message::Returned { fence } => Text::Returned { seq: *seq, fence: *fence },
+            Message::Notice { fence, text } => Text::Notice { seq: *seq, fence: *fence, text: text.clone() },
             Message::Finished { fence, outcome, log_bytes } => {
                 Text::Finished { seq: *seq, fence: *fence, outcome: outcome.clone(), log_bytes: *log_bytes }
             }
@@ -113,8 +119,10 @@ pub fn decode_from_worker(frame: &Frame) -> Result<Option<FromWorker>, Malformed
         Frame::Text(text) => Ok(Some(match serde_json::from_str(text)? {
             Text::Hello(hello) => FromWorker::Hello(hello),
             Text::Heartbeat => FromWorker::Heartbeat,
+            Text::Tunnel { version, resume_key } => FromWorker::Tunnel { version, resume_key },
             Text::Started { seq, fence, pid } => FromWorker::Numbered { seq, message: Message::Started { fence, pid } },
             Text::Returned { seq, fence } => FromWorker::Numbered { seq, message: Message::Returned { fence } },
+            Text::Notice { seq, fence, text } => FromWorker::Numbered { seq, message: Message::Notice { fence, text } },
             Text::Finished { seq, fence, outcome, log_bytes } => {
                 FromWorker::Numbered { seq, message: Message::Finished { fence, outcome, log_bytes } }
             }
@@ -209,6 +217,7 @@ mod tests {
             keep: true,
             isolation: Isolation::Pristine,
             shell: None,
+            caching: Default::default(),
         };
         let orders = [
             ToWorker::Welcome { resume_key: Some("k".into()), heartbeat_ms: 1, orphan_ms: 2 },

@@ -86,7 +86,7 @@ impl Workspace {
         }
         if self.layers.is_some() {
             // What else a node could leave beside them, where no layer takes it.
-            let keep = HashSet::from([self.number.to_string().into()]);
+            let keep = HashSet::from([self.number.to_string().into(), super::data_door::SOCKET.into()]);
             clear(&self.private, &keep).map_err(|error| told(&self.private, &error))?;
         }
         match &mut self.copy {
@@ -148,6 +148,11 @@ impl Workspace {
                 tracing::debug!(%error, path = %path.display(), "left behind");
             }
         }
+    }
+
+    /// Returns the folder in which HOME and TMPDIR are.
+    pub(crate) fn private(&self) -> &Path {
+        &self.private
     }
 
     /// Returns HOME.
@@ -287,6 +292,7 @@ mod tests {
             script: None,
             layers: None,
             kit: None,
+            data: false,
             name: None,
             detach: false,
         }

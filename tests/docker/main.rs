@@ -90,6 +90,7 @@ impl Place {
             folder: String::new(),
             source: folder("source"),
             pipeline_data: folder("pipeline"),
+            mounts_data: true,
             user_data: folder("user"),
         };
         fs::create_dir(spec.source.join(SOURCE)).unwrap();

@@ -20,6 +20,7 @@ pub(crate) fn as_serialized(tree: &Definition) -> Definition {
     for node in &mut nodes {
         let mut settings: Settings = node.settings.clone().into();
         settings.isolation = None;
+        settings.caches.clear();
         if settings.image.is_some() || settings.folder.is_some() || settings.shell.is_some() {
             // There it is one word that says all three.
             settings.folder.get_or_insert_default();
@@ -152,6 +153,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_concurrent,
             callbacks,
             watches,
+            caches: Vec::new(),
             doc,
         }
     })

@@ -8,9 +8,11 @@
 
 mod actions;
 mod backup;
+mod caches;
 mod commands;
 mod crash;
 mod cron;
+mod data;
 mod deliveries;
 mod deploy;
 mod duplicates;

@@ -32,7 +32,7 @@ fn folder() -> &'static Path {
 }
 
 /// Makes stand-ins for the images that the programs name.
-fn ensure_images() {
+pub(crate) fn ensure_images() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images/python.sh");
     let made = Command::new("sh").arg(script).output().unwrap();
     assert!(made.status.success(), "no image with Python could be made: {made:?}");

@@ -55,6 +55,7 @@ impl Seen {
                 }
             }
             Report::Returned { .. } => self.is_returned = true,
+            Report::Notice { .. } => {}
             Report::Finished { outcome, log_bytes, .. } => {
                 assert_eq!(log_bytes, self.received, "all output comes before the end");
                 self.outcome = Some(outcome);
@@ -153,6 +154,7 @@ impl Rig {
         let fence = match &report {
             Report::Started { fence, .. }
             | Report::Returned { fence }
+            | Report::Notice { fence, .. }
             | Report::Output { fence, .. }
             | Report::Finished { fence, .. } => Some(*fence),
             Report::Connected { .. } | Report::Disconnected => None,
@@ -193,7 +195,17 @@ impl Rig {
 pub(crate) fn order(fence: u64, command: &str) -> Start {
     let env = [("GREETING".to_owned(), "hello".to_owned())].into();
     let (fence, command, isolation) = (Fence(fence), command.to_owned(), Isolation::Shared);
-    Start { fence, command, env, max_time_ms: 60_000, grace_ms: 10_000, keep: false, isolation, shell: None }
+    Start {
+        fence,
+        command,
+        env,
+        max_time_ms: 60_000,
+        grace_ms: 10_000,
+        keep: false,
+        isolation,
+        shell: None,
+        caching: Default::default(),
+    }
 }
 
 fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub, mpsc::Receiver<Incoming>) {

@@ -91,7 +91,13 @@ pub(crate) const KEYS: &[Key] = &[
         "Whether the node is run again with twice the memory when it ran out of it, or a table that says more.",
     ),
     Key::now("doc", Kind::Text, "\"Runs the unit tests.\"", "Description for people, in Markdown."),
-    Key::later("cache", Kind::Text, "until then keep files below `/conducto/data/user`"),
+    Key::now(
+        "cache",
+        Kind::Records(CACHE),
+        "{ name = \"npm\", paths = [\"node_modules\"], key = [\"package-lock.json\"] }",
+        "What a leaf keeps from one pipeline to the next: restored before it, saved after its success where it was not there \
+         yet. A table, or a list of them.",
+    ),
     Key::later("title", Kind::Text, "until then use `doc`"),
     Key::later("tags", Kind::Text, "leave the key out"),
 ];
@@ -120,6 +126,23 @@ pub(super) const MEMORY_ERRORS: &[Key] = &[
     ),
     Key::now("max_duration", Kind::Duration, "\"1h\"", "What ran longer is not run again. One hour if absent."),
     INHERITED,
+];
+
+/// Keys of the tables that `cache` may be.
+pub(super) const CACHE: &[Key] = &[
+    Key::now("name", Kind::Text, "\"npm\"", "Name among the caches of the repository's owner. Required."),
+    Key::now(
+        "paths",
+        Kind::Texts,
+        "[\"node_modules\", \"~/.npm\"]",
+        "Files and folders: relative to the working copy, below HOME (`~/`), or absolute. Required.",
+    ),
+    Key::now(
+        "key",
+        Kind::Arguments,
+        "[\"package-lock.json\"]",
+        "What it was made from: files of the working copy, whose content counts, or a text. Required.",
+    ),
 ];
 
 const INHERITED: Key =

@@ -30,6 +30,7 @@ pub(super) fn check_generate(draft: &Draft, report: &mut Report) {
 
 /// Reports what means nothing to a group.
 pub(super) fn check_group(draft: &Draft, report: &mut Report) {
+    add(draft, "cache", "only leaves have something to keep", "put it on the leaves below that need it", report);
     let is_own =
         |callback: &&Callback| !callback.inherited && matches!(callback.remedy, Remedy::HandleMemoryErrors { .. });
     if let (Some(range), Some(_)) = (draft.given("memory_errors"), draft.settings.callbacks.iter().find(is_own)) {

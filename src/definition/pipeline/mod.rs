@@ -1,5 +1,6 @@
 //! The definition file: a tree of nodes, in TOML or JSON keyed by node path. Knows no repository and no event.
 
+mod cache;
 mod callback;
 mod keys;
 mod misplaced;

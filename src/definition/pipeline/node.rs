@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     super::{document::Entry, key::accept, report::Report},
-    callback,
+    cache, callback,
     keys::KEYS,
     value,
 };
@@ -91,6 +91,7 @@ impl Draft {
                 // Before any retry, which would spend a try on the same memory.
                 settings.callbacks.splice(..0, callback::memory_errors(entry, place, report));
             }
+            "cache" => settings.caches = cache::caches(entry, place, report),
             "doc" => settings.doc = value::text(located).map(str::to_owned),
             _ => {}
         }

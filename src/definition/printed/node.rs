@@ -84,6 +84,7 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
         max_concurrent: node.max_concurrent.filter(|most| *most > 0 && !is_exec),
         callbacks,
         watches,
+        caches: Vec::new(),
         doc: node.doc.clone(),
     })
 }

@@ -15,8 +15,10 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
+    io::DuplexStream,
     net::{UnixListener, UnixStream},
     sync::{mpsc, oneshot},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
@@ -32,7 +34,7 @@ use crate::{
     model::WorkerId,
     worker::{
         protocol::{FromWorker, Hello, SOCKET, ToWorker, VERSION},
-        wire,
+        tunnel, wire,
     },
 };
 
@@ -44,6 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many may stand at the door.
 const CROWD: usize = 16;
 
+/// How many bytes of an answer, or of a question, wait for a node's tunnel to take them.
+const TUNNEL: usize = 256 * 1024;
+
 /// Longest path the kernel takes for a Unix socket, without its final zero.
 const LONGEST_ADDRESS: usize = 107;
 
@@ -53,6 +58,8 @@ enum Visitor {
     Named(Box<(Socket, Hello)>),
     /// Has been welcomed and has answered.
     Answered(Box<(Socket, Hello, Pass, FromWorker)>),
+    /// Wants to carry what a node asks, and shows this key.
+    Tunnel(Box<(Socket, String)>),
 }
 
 /// The door.
@@ -62,6 +69,7 @@ pub(super) struct Door {
     post: Arc<Post>,
     options: Options,
     sink: mpsc::Sender<Incoming>,
+    tunnels: mpsc::Sender<DuplexStream>,
 }
 
 /// Makes the socket in a worker's directory, in place of an old one.
@@ -97,14 +105,16 @@ impl Door {
         post: Arc<Post>,
         options: Options,
         sink: mpsc::Sender<Incoming>,
+        tunnels: mpsc::Sender<DuplexStream>,
     ) -> Self {
-        Self { worker, key, post, options, sink }
+        Self { worker, key, post, options, sink, tunnels }
     }
 
     /// Keeps the door until told to stop.
     pub(super) async fn keep(mut self, listener: UnixListener, stop: CancellationToken) {
         let mut visitors: FuturesUnordered<BoxFuture<'static, Option<Visitor>>> = FuturesUnordered::new();
         let mut session: Option<BoxFuture<'static, ()>> = None;
+        let mut carried = JoinSet::new();
         loop {
             let live = async {
                 match &mut session {
@@ -125,7 +135,9 @@ impl Door {
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
+                Some(_) = carried.join_next() => {}
                 Some(visitor) = visitors.next() => match visitor {
+                    Some(Visitor::Tunnel(tunnel)) => self.carry(*tunnel, &mut carried),
                     Some(Visitor::Named(named)) => visitors.extend(self.welcome(*named)),
                     Some(Visitor::Answered(answered)) => {
                         if let Some(fresh) = self.seat(*answered) {
@@ -137,6 +149,18 @@ impl Door {
                 },
             }
         }
+    }
+
+    /// Lets what a node asks through to those who answer.
+    fn carry(&self, (socket, key): (Socket, String), carried: &mut JoinSet<()>) {
+        if !self.key.is_shown(&key) {
+            return tracing::warn!(worker = %self.worker, "somebody who is not the worker wants a tunnel");
+        }
+        let (ours, theirs) = tokio::io::duplex(TUNNEL);
+        if carried.len() >= CROWD || self.tunnels.try_send(theirs).is_err() {
+            return tracing::debug!(worker = %self.worker, "too many ask at once; they ask again");
+        }
+        carried.spawn(tunnel::carry(ours, socket));
     }
 
     /// Judges somebody who has said who they are.
@@ -195,6 +219,9 @@ async fn name(stream: UnixStream) -> Option<Visitor> {
         let mut socket = accept_async_with_config(stream, Some(wire::server_limits())).await.ok()?;
         match next(&mut socket).await? {
             FromWorker::Hello(hello) => Some(Visitor::Named(Box::new((socket, hello)))),
+            FromWorker::Tunnel { version: VERSION, resume_key } => {
+                Some(Visitor::Tunnel(Box::new((socket, resume_key))))
+            }
             _ => None,
         }
     };

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::{
+    io::DuplexStream,
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
@@ -20,6 +21,9 @@ use crate::{
     model::{Fence, Outcome, WorkerId},
     worker::protocol::{Hello, Message, Stream, ToWorker},
 };
+
+/// How many connections of nodes may wait to be answered.
+const TUNNELS: usize = 64;
 
 /// What the hub is told once.
 #[derive(Clone, Debug)]
@@ -77,6 +81,13 @@ pub enum Report {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// Words of Conducto itself about the attempt.
+    Notice {
+        /// Which attempt.
+        fence: Fence,
+        /// One line.
+        text: String,
+    },
     /// The attempt has ended.
     Finished {
         /// Which attempt.
@@ -96,6 +107,7 @@ impl From<Message> for Report {
             Message::Started { fence, pid } => Self::Started { fence, pid },
             Message::Returned { fence } => Self::Returned { fence },
             Message::Output { fence, stream, offset, data } => Self::Output { fence, stream, offset, data },
+            Message::Notice { fence, text } => Self::Notice { fence, text },
             Message::Finished { fence, outcome, log_bytes } => Self::Finished { fence, outcome, log_bytes },
         }
     }
@@ -132,6 +144,9 @@ struct Listening {
 struct Shared {
     options: Options,
     sink: mpsc::Sender<Incoming>,
+    tunnels: mpsc::Sender<DuplexStream>,
+    /// Until somebody takes it who answers.
+    asked: Mutex<Option<mpsc::Receiver<DuplexStream>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
     workers: Mutex<HashMap<WorkerId, Listening>>,
@@ -147,7 +162,14 @@ impl Hub {
     /// Makes a hub that listens to nobody yet. Reports go into the sink.
     pub fn new(options: Options, sink: mpsc::Sender<Incoming>) -> Self {
         let (stop, tasks, workers) = (CancellationToken::new(), TaskTracker::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { options, sink, stop, tasks, workers }) }
+        let (tunnels, asked) = mpsc::channel(TUNNELS);
+        let asked = Mutex::new(Some(asked));
+        Self { shared: Arc::new(Shared { options, sink, tunnels, asked, stop, tasks, workers }) }
+    }
+
+    /// Returns the connections of nodes that come by way of their workers; the first time only.
+    pub fn take_tunnels(&self) -> Option<mpsc::Receiver<DuplexStream>> {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Listens for a worker on the socket in its directory. Whoever comes first gets the key, unless a key is known
@@ -181,7 +203,14 @@ impl Hub {
         let post = Arc::new(Post::default());
         fences.iter().for_each(|fence| post.lease(*fence));
         let stop = self.shared.stop.child_token();
-        let door = Door::new(worker.clone(), key, Arc::clone(&post), options.clone(), self.shared.sink.clone());
+        let door = Door::new(
+            worker.clone(),
+            key,
+            Arc::clone(&post),
+            options.clone(),
+            self.shared.sink.clone(),
+            self.shared.tunnels.clone(),
+        );
         let task = self.shared.tasks.spawn(door.keep(listener, stop.clone()));
         workers.insert(worker.clone(), Listening { post, stop, task, socket });
         Ok(())

@@ -75,6 +75,11 @@ impl Key {
         }
     }
 
+    /// Says whether somebody shows the key that the worker holds.
+    pub(super) fn is_shown(&self, shown: &str) -> bool {
+        matches!(self.state, State::Held(known) if equal(&known, &hash_of(shown)))
+    }
+
     /// Notes that the newcomer has the key; says no when another was faster.
     pub(super) fn confirm(&mut self, pass: &Pass) -> io::Result<bool> {
         match self.state {

@@ -68,7 +68,7 @@ impl Post {
     pub(in crate::dispatch) fn confirm(&self, message: &Message) -> bool {
         let mut orders = self.orders();
         let (fence, ended) = match message {
-            Message::Output { fence, .. } => return orders.leases.contains_key(fence),
+            Message::Output { fence, .. } | Message::Notice { fence, .. } => return orders.leases.contains_key(fence),
             Message::Started { fence, .. } => (*fence, false),
             Message::Finished { fence, .. } | Message::Returned { fence } => (*fence, true),
         };
@@ -139,6 +139,7 @@ mod tests {
             keep,
             isolation,
             shell: None,
+            caching: Default::default(),
         }))
     }
 

@@ -82,6 +82,7 @@ fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec,
         docker_args: docker_args.map_err(|bad| executor::Error::Refused { message: words(&bad) })?,
         directory: layout.worker(worker),
         source: layout.source_folder(&queue.pipeline),
+        mounts_data: shared.options.data.mount,
         pipeline_data: layout.pipeline_data(&queue.pipeline),
         user_data: layout.user_data_for(&queue.pipeline, queue.trust, queue.owner.as_deref()),
     })

@@ -85,6 +85,7 @@ impl Server {
                 }
                 self.confirm(world, id, line, seq, is_kept);
             }
+            Message::Notice { .. } => self.confirm(world, id, line, seq, true),
             Message::Finished { fence, outcome, log_bytes } => {
                 if world.chaos.hinders(&mut world.luck) {
                     return self.confirm(world, id, line, seq, false);

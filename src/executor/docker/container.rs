@@ -58,6 +58,9 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         "--name",
         spec.worker.as_str(),
     ];
+    if !spec.mounts_data {
+        command.push("--data");
+    }
     if is_layered(spec) {
         command.extend(["--layers", LAYERS]);
     }
@@ -111,9 +114,11 @@ fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
         // Read-only, so that no node can put a socket of its own in the place of ours.
         bind(&spec.directory, "/conducto/run", "ro"),
         bind(&spec.source, "/conducto/source", "ro"),
-        bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"),
-        bind(&spec.user_data, "/conducto/data/user", "rw"),
     ];
+    if spec.mounts_data {
+        binds.push(bind(&spec.pipeline_data, "/conducto/data/pipeline", "rw"));
+        binds.push(bind(&spec.user_data, "/conducto/data/user", "rw"));
+    }
     if let Some(kit) = options.binary.parent() {
         binds.push(bind(kit, KIT, "ro"));
     }

@@ -100,6 +100,9 @@ impl Process {
             .arg("--work")
             .arg(folder.join(WORK));
         command.arg("--private").arg(folder).arg("--name").arg(spec.worker.as_str()).arg("--detach");
+        if !spec.mounts_data {
+            command.arg("--data");
+        }
         if let Some(kit) = self.options.binary.parent() {
             command.arg("--kit").arg(kit);
         }

@@ -7,15 +7,19 @@
 (['reports/today'], 11, b'all')
 
 Names are paths below the store; a `/` at their beginning means nothing. In a node the stores are also the folders
-`/conducto/data/pipeline` and `/conducto/data/user`.
+`/conducto/data/pipeline` and `/conducto/data/user`; where a node does not have them, the same calls travel through its worker.
 """
 
+import io
 import os
 import shutil
 import tempfile
-from typing import Any, BinaryIO, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, List, Optional, Sequence, Tuple
 
 from .errors import ContextError, NotInThisService
+
+if TYPE_CHECKING:
+    from .through_worker import Remote
 
 __all__ = ["pipeline", "user"]
 
@@ -24,10 +28,15 @@ class _Data:
     """What can be done with a store. Errors of the file system come through as OSError."""
 
     _kind = ""
+    _variable = ""
 
     @classmethod
     def get(cls, name: str, file: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> None:
         """Copies what is stored under `name` to a file. Raises FileNotFoundError if there is nothing."""
+        remote = cls._remote(name, id, local)
+        if remote is not None:
+            _write(file, lambda target: remote.read_into(name, target))
+            return
         with open(cls._path(name, id, local), "rb") as source:
             _write(file, lambda target: shutil.copyfileobj(source, target))
 
@@ -41,6 +50,11 @@ class _Data:
         local: Optional[bool] = None,
     ) -> bytes:
         """Returns what is stored under `name`; of a `byte_range` (begin, end) the bytes from begin to before end."""
+        remote = cls._remote(name, id, local)
+        if remote is not None:
+            content = io.BytesIO()
+            remote.read_into(name, content, None if byte_range is None else _range(byte_range))
+            return content.getvalue()
         with open(cls._path(name, id, local), "rb") as source:
             if byte_range is None:
                 return source.read()
@@ -52,6 +66,10 @@ class _Data:
     def put(cls, name: str, file: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> None:
         """Stores the content of a file. Readers see the old content or the new one, never a part."""
         with open(file, "rb") as source:
+            remote = cls._remote(name, id, local)
+            if remote is not None:
+                remote.write(name, source, os.fstat(source.fileno()).st_size)
+                return
             _write(cls._path(name, id, local), lambda target: shutil.copyfileobj(source, target))
 
     @classmethod
@@ -59,6 +77,11 @@ class _Data:
         """Stores bytes. Raises ValueError for anything else: encode texts first."""
         if not isinstance(obj, (bytes, bytearray, memoryview)):
             raise ValueError("puts() takes bytes, got {}: encode a text with .encode()".format(type(obj).__name__))
+        remote = cls._remote(name, id, local)
+        if remote is not None:
+            content = bytes(obj)
+            remote.write(name, content, len(content))
+            return
         _write(cls._path(name, id, local), lambda target: target.write(obj))
 
     @classmethod
@@ -66,6 +89,10 @@ class _Data:
         cls, name: str, recursive: bool = False, *, id: Optional[str] = None, local: Optional[bool] = None
     ) -> None:
         """Deletes what is stored under `name`; a folder with `recursive`. Raises FileNotFoundError if it is not there."""
+        remote = cls._remote(name, id, local)
+        if remote is not None:
+            remote.delete(name, recursive)
+            return
         path = cls._path(name, id, local)
         if recursive and os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
@@ -75,22 +102,28 @@ class _Data:
     @classmethod
     def list(cls, prefix: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> List[str]:
         """Returns the names directly in the folder `prefix`, sorted; nothing if there is no such folder."""
+        remote = cls._remote(prefix, id, local)
+        if remote is not None:
+            return remote.list(prefix)
         try:
             names = sorted(os.listdir(cls._path(prefix, id, local)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         prefix = prefix.strip("/")
+        names = [name for name in names if not (name.startswith(".") and name.endswith(".part"))]
         return ["{}/{}".format(prefix, name) if prefix else name for name in names]
 
     @classmethod
     def exists(cls, name: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> bool:
         """Says whether anything is stored under `name`."""
-        return os.path.exists(cls._path(name, id, local))
+        remote = cls._remote(name, id, local)
+        return os.path.exists(cls._path(name, id, local)) if remote is None else remote.exists(name)
 
     @classmethod
     def size(cls, name: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> int:
         """Returns the number of bytes. Raises FileNotFoundError if there is nothing."""
-        return os.stat(cls._path(name, id, local)).st_size
+        remote = cls._remote(name, id, local)
+        return os.stat(cls._path(name, id, local)).st_size if remote is None else remote.size(name)
 
     @classmethod
     def url(cls, name: str, path_only: bool = True, *, id: Optional[str] = None, local: Optional[bool] = None) -> str:
@@ -110,7 +143,14 @@ class _Data:
         """Stores a folder under `name` and a `checksum` of what it was made from."""
         from . import cache
 
-        _write(cls._cache(name, checksum, id, local), lambda target: cache.pack(save_dir, target))
+        object_name = _cache_name(name, checksum)
+        remote = cls._remote(object_name, id, local)
+        if remote is not None:
+            with tempfile.TemporaryFile() as archive:
+                cache.pack(save_dir, archive)
+                remote.write(object_name, archive, archive.tell())
+            return
+        _write(cls._path(object_name, id, local), lambda target: cache.pack(save_dir, target))
 
     @classmethod
     def restore_cache(
@@ -122,7 +162,18 @@ class _Data:
         """
         from . import cache
 
-        path = cls._cache(name, checksum, id, local)
+        object_name = _cache_name(name, checksum)
+        remote = cls._remote(object_name, id, local)
+        if remote is not None:
+            with tempfile.NamedTemporaryFile() as archive:
+                try:
+                    remote.read_into(object_name, archive.file)
+                except FileNotFoundError:
+                    raise FileNotFoundError("Cache not found") from None
+                archive.flush()
+                cache.unpack(archive.name, restore_dir)
+            return
+        path = cls._path(object_name, id, local)
         if not os.path.exists(path):
             raise FileNotFoundError("Cache not found")
         cache.unpack(path, restore_dir)
@@ -130,38 +181,40 @@ class _Data:
     @classmethod
     def cache_exists(cls, name: str, checksum: str, *, id: Optional[str] = None, local: Optional[bool] = None) -> bool:
         """Says whether a folder is stored under `name` and `checksum`."""
-        return os.path.exists(cls._cache(name, checksum, id, local))
+        return cls.exists(_cache_name(name, checksum), id=id, local=local)
 
     @classmethod
     def clear_cache(
         cls, name: str, checksum: Optional[str] = None, *, id: Optional[str] = None, local: Optional[bool] = None
     ) -> None:
         """Deletes the folder stored under `name` and `checksum`; without a checksum all of that name."""
+        object_name = _cache_name(name, checksum or "any")
         if checksum is None:
-            shutil.rmtree(os.path.dirname(cls._cache(name, "any", id, local)))
+            cls.delete(os.path.dirname(object_name), True, id=id, local=local)
         else:
-            os.remove(cls._cache(name, checksum, id, local))
+            cls.delete(object_name, id=id, local=local)
 
     @classmethod
-    def _cache(cls, name: str, checksum: str, id: Optional[str], local: Optional[bool]) -> str:
-        for part in (name, checksum):
-            if not part or "/" in part or part in (".", ".."):
-                raise ValueError(
-                    "the name and the checksum of a cache may not be empty or hold a slash, got {!r}".format(part)
-                )
-        return cls._path("conducto-cache/{}/{}.tar.gz".format(name, checksum), id, local)
+    def _remote(cls, name: str, id: Optional[str], local: Optional[bool]) -> Optional["Remote"]:
+        """Returns the store by way of the worker; None where a folder is to be used."""
+        _parts(name, local)
+        if os.environ.get(cls._variable) or not os.environ.get("CONDUCTO_DATA_SOCKET"):
+            return None
+        from .through_worker import Remote
+
+        return Remote(cls._address(id))
 
     @classmethod
     def _path(cls, name: str, id: Optional[str], local: Optional[bool]) -> str:
-        if local is False:
-            raise NotInThisService("a server of your own has no cloud: leave out local=False")
-        parts = [part for part in name.split("/") if part and part != "."]
-        if ".." in parts or "\0" in name:
-            raise ValueError("{!r} leads out of the store".format(name))
+        parts = _parts(name, local)
         return os.path.join(cls._root(id), *parts)
 
     @classmethod
     def _root(cls, id: Optional[str]) -> str:
+        raise NotImplementedError
+
+    @classmethod
+    def _address(cls, id: Optional[str]) -> str:
         raise NotImplementedError
 
 
@@ -169,6 +222,11 @@ class pipeline(_Data):  # noqa: N801 -- the name that programs use
     """Data of one pipeline; gone when the server removes the pipeline's data."""
 
     _kind = "pipeline"
+    _variable = "CONDUCTO_DATA_PIPELINE"
+
+    @classmethod
+    def _address(cls, id: Optional[str]) -> str:
+        return "/pipelines/{}/data".format(_pipeline_id(id))
 
     @classmethod
     def _root(cls, id: Optional[str]) -> str:
@@ -184,10 +242,33 @@ class user(_Data):  # noqa: N801 -- the name that programs use
     """Data that pipelines share."""
 
     _kind = "user"
+    _variable = "CONDUCTO_DATA_USER"
+
+    @classmethod
+    def _address(cls, id: Optional[str]) -> str:
+        return "/data/user"
 
     @classmethod
     def _root(cls, id: Optional[str]) -> str:
         return _folder("CONDUCTO_DATA_USER", "/conducto/data/user") or os.path.join(_profile(), "data")
+
+
+def _parts(name: str, local: Optional[bool]) -> List[str]:
+    if local is False:
+        raise NotInThisService("a server of your own has no cloud: leave out local=False")
+    parts = [part for part in name.split("/") if part and part != "."]
+    if ".." in parts or "\0" in name:
+        raise ValueError("{!r} leads out of the store".format(name))
+    return parts
+
+
+def _cache_name(name: str, checksum: str) -> str:
+    for part in (name, checksum):
+        if not part or "/" in part or part in (".", ".."):
+            raise ValueError(
+                "the name and the checksum of a cache may not be empty or hold a slash, got {!r}".format(part)
+            )
+    return "conducto-cache/{}/{}.tar.gz".format(name, checksum)
 
 
 def _folder(variable: str, inside: str) -> Optional[str]:
