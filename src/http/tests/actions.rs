@@ -43,7 +43,7 @@ pub(super) async fn begin(store: &Store, launch: Launch) {
 }
 
 /// `/checks/unit` and `/checks/lint & style` wait for a worker, `/deploy` for both.
-fn launch() -> Launch {
+pub(super) fn launch() -> Launch {
     let node = |name: &str, parent: Option<u32>, kind| NodeDefinition {
         name: name.into(),
         parent: parent.map(NodeIndex),
