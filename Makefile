@@ -6,7 +6,7 @@ KEEP    ?=
 export KEEP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench release sdk audit update clean
+.PHONY: help demo test soak lint bench release web screenshots sdk audit update clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,9 +27,15 @@ lint: ## format check and clippy, warnings are errors
 bench: ## measure, print, and write target/bench.json
 	@.ci/bench.sh
 
-release: ## the static binary, $(BINARY)
+release: web ## the static binary, $(BINARY)
 	cargo build --locked --release
 	@.ci/static.sh $(BINARY)
+
+web: ## the web app, in web/dist; the next `cargo build` embeds it
+	@.ci/web.sh build
+
+screenshots: ## every page in both themes and widths, in target/screenshots
+	@.ci/web.sh screenshots
 
 sdk: ## wheel and source archive of the Python SDK, in target/sdk/dist
 	@.ci/sdk.sh dist

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 .ci/engine.sh --optional
+.ci/web.sh build --optional
 cargo build --locked
 
 # The image of the demo is made here, from this machine's static busybox: no registry is asked.

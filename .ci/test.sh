@@ -8,6 +8,10 @@ step() { printf '\n== %s\n' "$*"; }
 step "Docker engine and tools"
 .ci/engine.sh
 
+step "the web app: types, tests, size"
+.ci/web.sh build
+.ci/web.sh check
+
 step "format"
 cargo fmt --check
 
@@ -25,6 +29,9 @@ CONDUCTO_FUZZ_SECONDS=${CONDUCTO_FUZZ_SECONDS:-60} cargo test --locked --test fu
 step "the binary needs nothing from its surroundings"
 cargo build --locked
 .ci/static.sh target/x86_64-unknown-linux-gnu/debug/conducto
+
+step "the web app in a real browser"
+.ci/web.sh browser
 
 step "the Python SDK, in every Python of this machine"
 .ci/sdk.sh

@@ -2,9 +2,10 @@
 
 use super::{
     callbacks, cause,
+    glance::Head,
     shared::Shared,
     start,
-    view::{AttemptView, NodeView, PipelineSummary, PipelineView, ResourcesView},
+    view::{AttemptView, EnvView, NodeView, PipelineSummary, PipelineView, ResourcesView},
     waiting,
 };
 use crate::{
@@ -47,35 +48,49 @@ pub(super) fn summary(listed: Listed) -> PipelineSummary {
     }
 }
 
-/// Returns a pipeline with its whole tree.
-pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
+/// Returns what is shown above a pipeline's tree.
+pub(super) fn head(shared: &Shared, pipeline: &Pipeline) -> Head {
     let executor = &shared.parts.executor;
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
     let Projection { state, ending, cause, counts, finished_at, hold, is_asleep } = projection(pipeline);
-    PipelineView {
-        summary: PipelineSummary {
-            id: launch.pipeline.to_string(),
-            title: launch.title.clone(),
-            state,
-            ending,
-            cause,
-            counts,
-            repository: trigger.repository.full_name.clone(),
-            trigger: trigger.describe(),
-            section: launch.section.clone(),
-            sha: trigger.sha.clone(),
-            sender: trigger.sender.clone(),
-            trust: launch.trust,
-            created_at: pipeline.created_at(),
-            finished_at,
-        },
-        seq: pipeline.seq(),
+    let summary = PipelineSummary {
+        id: launch.pipeline.to_string(),
+        title: launch.title.clone(),
+        state,
+        ending,
+        cause,
+        counts,
+        repository: trigger.repository.full_name.clone(),
+        trigger: trigger.describe(),
+        section: launch.section.clone(),
+        sha: trigger.sha.clone(),
+        sender: trigger.sender.clone(),
+        trust: launch.trust,
+        created_at: pipeline.created_at(),
+        finished_at,
+    };
+    Head {
+        summary,
         executor: executor.name().to_owned(),
         isolated: executor.isolates(),
         hold,
         asleep: is_asleep,
         waits_for: waiting::turn(shared, pipeline),
+    }
+}
+
+/// Returns a pipeline with its whole tree.
+pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
+    let Head { summary, executor, isolated, hold, asleep, waits_for } = head(shared, pipeline);
+    PipelineView {
+        summary,
+        seq: pipeline.seq(),
+        executor,
+        isolated,
+        hold,
+        asleep,
+        waits_for,
         nodes: pipeline
             .definition()
             .subtree(NodeIndex::ROOT)
@@ -83,6 +98,19 @@ pub(super) fn pipeline(shared: &Shared, pipeline: &Pipeline) -> PipelineView {
             .map(|at| node(shared, pipeline, at))
             .collect(),
     }
+}
+
+/// Returns one node, with what only somebody who looks at it alone wants to know.
+pub(super) fn node_alone(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> NodeView {
+    let tree = pipeline.definition();
+    let from = |name: &str| tree.lineage(index).find(|at| tree.node(*at).settings.env.contains_key(name));
+    let variable = |(name, value): (String, String)| EnvView {
+        from: from(&name).map(|at| tree.path(at).into()).unwrap_or_default(),
+        name,
+        value,
+    };
+    let env = tree.environment(index).into_iter().map(variable).collect();
+    NodeView { env, ..node(shared, pipeline, index) }
 }
 
 /// Returns one node.
@@ -125,6 +153,7 @@ pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> No
         command,
         doc: settings.doc.clone(),
         counts: pipeline.counts(index),
+        env: Vec::new(),
         attempts: (1..).zip(attempts).map(|(number, attempt)| attempt_view(pipeline, number, attempt)).collect(),
     }
 }

@@ -22,6 +22,11 @@ pub enum Error {
     /// It was there, and was removed on purpose; the words say when.
     #[error("{0}")]
     Gone(String),
+    /// The delivery is being dealt with, has started pipelines, or its body is not kept any more.
+    #[error(
+        "this delivery cannot be dealt with again: it waits already, has started pipelines, or is not kept any more"
+    )]
+    CannotReplay,
     /// The request makes no sense in the present state; the reason says why.
     #[error(transparent)]
     Rejected(#[from] Rejected),

@@ -29,6 +29,26 @@ pub struct LogChunk {
     pub data: Bytes,
 }
 
+/// Lines of an attempt's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// Whether the attempt has ended.
+    pub is_over: bool,
+    /// The lines.
+    pub page: logs::Page,
+}
+
+/// What was found in an attempt's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSearch {
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// What.
+    pub found: logs::Found,
+}
+
 /// Pieces of a log, in order.
 pub type LogStream = stream::BoxStream<'static, LogChunk>;
 

@@ -1,6 +1,6 @@
 //! The face of dispatch: what doors may ask. Cheap to clone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +11,8 @@ use super::{
     answer, cron, disk,
     error::Error,
     files::{self, DataOf},
-    follow::{self, LogStream},
+    follow::{self, LogPage, LogSearch, LogStream},
+    glance::Glimpse,
     hub::Incoming,
     identity::{self, Identity},
     live, manual,
@@ -20,11 +21,13 @@ use super::{
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention,
     shared::Shared,
-    view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
+    view::{AttemptView, DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
+    watch,
 };
 use crate::{
     clock,
     data::Store,
+    logs::Wanted,
     model::{Actor, Fence, NodePath, PipelineId, Recorded},
     store::{Packed, access, inbox, outbox as outbox_rows, pipelines, repositories, server, tokens},
 };
@@ -153,6 +156,21 @@ impl Dispatch {
         Ok(found.map(delivery_view))
     }
 
+    /// Deals once more with a delivery that started nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown delivery, [`Error::CannotReplay`] where it cannot be dealt with again.
+    pub async fn replay(&self, guid: &str) -> Result<DeliveryView, Error> {
+        let (wanted, now) = (guid.to_owned(), clock::now());
+        let is_revived = self.shared.store.write(move |connection| inbox::revive(connection, &wanted, now)).await?;
+        let delivery = self.delivery(guid).await?.ok_or(Error::NotFound("delivery"))?;
+        if !is_revived {
+            return Err(Error::CannotReplay);
+        }
+        self.shared.door.has_stored();
+        Ok(delivery)
+    }
+
     /// Lists pipelines, newest first.
     ///
     /// # Errors
@@ -214,6 +232,24 @@ impl Dispatch {
         follow::events(&self.shared, id, after).await
     }
 
+    /// Follows a pipeline's tree: what has changed since the event with this number, or all of it where that is not known; then
+    /// each change. Never ends by itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown pipeline.
+    pub async fn follow(
+        &self,
+        id: &PipelineId,
+        after: Option<u64>,
+    ) -> Result<impl Stream<Item = Glimpse> + Send + use<>, Error> {
+        watch::follow(&self.shared, id, after).await
+    }
+
+    /// Follows which pipelines change: their ids, gathered for half a second. Never ends by itself.
+    pub fn changes(&self) -> impl Stream<Item = Vec<String>> + Send + use<> {
+        watch::changes(&self.shared)
+    }
+
     /// Reads the log of a node's attempt, the latest when none is named. With `follow`, goes on until the attempt has ended.
     ///
     /// # Errors
@@ -225,21 +261,78 @@ impl Dispatch {
         attempt: Option<u32>,
         follow: bool,
     ) -> Result<LogStream, Error> {
-        let node = self.node(id, path).await?;
-        let Some(wanted) = attempt
-            .map_or_else(|| node.attempts.len().checked_sub(1), |number| usize::try_from(number).ok()?.checked_sub(1))
-        else {
-            return Err(Error::NotFound("attempt: nothing has run yet"));
-        };
-        let attempt = node.attempts.get(wanted).ok_or(Error::NotFound("attempt"))?;
-        if let Some(finished_at) = attempt.finished_at {
-            retention::check_log(&self.shared, id, finished_at).await?;
-        }
+        let attempt = self.attempt(id, path, attempt).await?;
         let log = self.shared.log_path(id, Fence(attempt.fence));
         // Listening begins before the attempt is looked at again: an end between the two is noticed.
         let follower = self.shared.logs().read(&log, true);
         let is_over = !follow || self.has_ended(id, path, attempt.fence).await;
         Ok(follow::log(if is_over { self.shared.logs().read(&log, false) } else { follower }))
+    }
+
+    /// Reads lines of an attempt's log: from a number on, or the last ones. With `beyond`, first waits until the log's file is
+    /// longer than that or the attempt has ended, 20 seconds at most.
+    ///
+    /// # Errors
+    /// As for [`Self::log`].
+    pub async fn log_lines(
+        &self,
+        id: &PipelineId,
+        path: &NodePath,
+        attempt: Option<u32>,
+        from: Option<u64>,
+        count: u64,
+        beyond: Option<u64>,
+    ) -> Result<LogPage, Error> {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let attempt = self.attempt(id, path, attempt).await?;
+        let log = self.shared.log_path(id, Fence(attempt.fence));
+        let mut is_over = attempt.finished_at.is_some();
+        if let Some(beyond) = beyond.filter(|_| !is_over) {
+            // Listening begins before the attempt is looked at again, as in `log`.
+            let mut growing = self.shared.logs().read(&log, true);
+            is_over = self.has_ended(id, path, attempt.fence).await;
+            if !is_over {
+                tokio::time::timeout(PATIENCE, growing.grown(beyond)).await.ok();
+                is_over = self.has_ended(id, path, attempt.fence).await;
+            }
+        }
+        let page = self.shared.logs().lines(&log, from, count).await.map_err(unreadable)?;
+        Ok(LogPage { attempt: attempt.number, is_over, page })
+    }
+
+    /// Searches an attempt's whole log.
+    ///
+    /// # Errors
+    /// As for [`Self::log`].
+    pub async fn log_search(
+        &self,
+        id: &PipelineId,
+        path: &NodePath,
+        attempt: Option<u32>,
+        wanted: Wanted,
+    ) -> Result<LogSearch, Error> {
+        let attempt = self.attempt(id, path, attempt).await?;
+        let log = self.shared.log_path(id, Fence(attempt.fence));
+        let found = self.shared.logs().search(&log, wanted).await.map_err(unreadable)?;
+        Ok(LogSearch { attempt: attempt.number, found })
+    }
+
+    /// Finds an attempt whose log is still there: the one with this number, or the last.
+    async fn attempt(&self, id: &PipelineId, path: &NodePath, number: Option<u32>) -> Result<AttemptView, Error> {
+        let mut attempts = self.node(id, path).await?.attempts;
+        let wanted = match number {
+            Some(number) => usize::try_from(number).ok().and_then(|number| number.checked_sub(1)),
+            None => attempts.len().checked_sub(1),
+        };
+        let wanted = wanted.ok_or(Error::NotFound("attempt: nothing has run yet"))?;
+        if wanted >= attempts.len() {
+            return Err(Error::NotFound("attempt"));
+        }
+        let attempt = attempts.swap_remove(wanted);
+        if let Some(finished_at) = attempt.finished_at {
+            retention::check_log(&self.shared, id, finished_at).await?;
+        }
+        Ok(attempt)
     }
 
     async fn has_ended(&self, id: &PipelineId, path: &NodePath, fence: u64) -> bool {
@@ -355,6 +448,10 @@ impl Dispatch {
         }
         Health { ready: !self.shared.stop.is_cancelled(), problems }
     }
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::Unavailable(Box::new(error))
 }
 
 pub(super) fn delivery_view(delivery: inbox::Delivery) -> DeliveryView {

@@ -13,6 +13,7 @@ use super::{
     error::Error,
     feedback,
     find::find,
+    glance::{self, Glance, ShapeKey},
     growth,
     notices::Watched,
     pool, recovery, registry,
@@ -49,6 +50,8 @@ pub(super) enum Message {
     Look { reply: oneshot::Sender<PipelineView> },
     /// Show one node.
     LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
+    /// Show all nodes at a glance; their names and places only where they are not these any more.
+    Glance { known: Option<ShapeKey>, reply: oneshot::Sender<Glance> },
     /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
     Adopt { reply: oneshot::Sender<()> },
     /// Tell the world again what else it must do.
@@ -80,6 +83,7 @@ type Reply = (oneshot::Sender<Result<Receipt, Error>>, Result<Receipt, Error>);
 enum Look {
     All(oneshot::Sender<PipelineView>),
     At(NodePath, oneshot::Sender<Result<NodeView, Error>>),
+    Glance(Option<ShapeKey>, oneshot::Sender<Glance>),
 }
 
 /// What one batch of messages has led to, before it is committed.
@@ -186,6 +190,7 @@ impl Live {
                 Message::Lease { queue, leases } => self.lease(&queue, leases, &mut draft).await,
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
+                Message::Glance { known, reply } => looks.push(Look::Glance(known, reply)),
                 Message::Adopt { reply } => adopt = Some(reply),
                 Message::Resume { reply } => resume = Some(reply),
             }
@@ -214,8 +219,9 @@ impl Live {
             Look::All(reply) => drop(reply.send(answer::pipeline(&self.shared, &self.pipeline))),
             Look::At(path, reply) => {
                 let node = find(self.pipeline.definition(), &path);
-                drop(reply.send(node.map(|node| answer::node(&self.shared, &self.pipeline, node))));
+                drop(reply.send(node.map(|node| answer::node_alone(&self.shared, &self.pipeline, node))));
             }
+            Look::Glance(known, reply) => drop(reply.send(glance::look(&self.shared, &self.pipeline, known))),
         }
     }
 

@@ -190,7 +190,10 @@ async fn is_safe(answer: Result<Answer, Error>) -> bool {
         Err(error) => Err(error),
     };
     match answered {
-        Ok(_) | Err(Error::Rejected(_) | Error::NotFound(_) | Error::NoSuchNode { .. } | Error::Gone(_)) => true,
+        Ok(_)
+        | Err(
+            Error::Rejected(_) | Error::NotFound(_) | Error::NoSuchNode { .. } | Error::Gone(_) | Error::CannotReplay,
+        ) => true,
         Err(Error::Unavailable(_) | Error::Stopping) => false,
     }
 }
@@ -204,7 +207,7 @@ async fn returned(shared: &Arc<Shared>, pipeline: &PipelineId, worker: WorkerId,
             let end = Command::AttemptFinished { fence, outcome, log_bytes: 0, grown: None };
             is_safe(put(shared, pipeline, end).await).await
         }
-        Err(Error::NotFound(_) | Error::NoSuchNode { .. } | Error::Gone(_)) => true,
+        Err(Error::NotFound(_) | Error::NoSuchNode { .. } | Error::Gone(_) | Error::CannotReplay) => true,
         Err(Error::Unavailable(_) | Error::Stopping) => false,
     };
     if is_safe {

@@ -24,6 +24,7 @@ use super::{
     pool,
     registry::Registry,
     turns::Turns,
+    watch::Watches,
 };
 use crate::{
     logs,
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     /// The same as in `parts`, since almost everybody needs it.
     pub(super) store: Store,
     pub(super) feed: Feed,
+    pub(super) watches: Watches,
     pub(super) registry: Registry,
     pub(super) pool: mpsc::Sender<pool::Message>,
     roster: Mutex<HashMap<WorkerId, Enrolled>>,
@@ -86,6 +88,7 @@ impl Shared {
             store: parts.store.clone(),
             parts,
             feed: Feed::new(),
+            watches: Watches::default(),
             registry: Registry::default(),
             pool,
             roster: Mutex::default(),

@@ -117,8 +117,22 @@ pub struct NodeView {
     pub doc: Option<String>,
     /// Leaves below it by state (for a leaf: itself).
     pub counts: Counts,
+    /// Its environment as its author and those above it wrote it, by name; only where one node is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvView>,
     /// Every try, oldest first; empty for groups.
     pub attempts: Vec<AttemptView>,
+}
+
+/// One variable of a node's environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EnvView {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Path of the node that says so: its own, or the nearest above it.
+    pub from: String,
 }
 
 /// What a leaf needs of the machine.

@@ -1,4 +1,7 @@
-//! Who asks, and whether they may: a bearer token, or for looking a cookie that holds one. Knows no page and no answer.
+//! Who asks, and whether they may: a bearer token, or a cookie that holds one. Knows no page and no answer.
+//!
+//! Browsers send the cookie along with requests that other sites cause. So it may always show, but it may do something only
+//! where the request is one that our own pages alone can make.
 
 use axum::{
     body::Body,
@@ -16,6 +19,9 @@ use crate::{
 
 /// Name of the cookie that holds the token.
 pub(crate) const COOKIE: &str = "conducto_token";
+
+/// The header by which the web app shows that it is the one who asks.
+const APP_HEADER: &str = "x-conducto-app";
 
 /// Who asks; every handler behind the layers can have it.
 #[derive(Clone, Debug)]
@@ -38,6 +44,11 @@ impl Caller {
         self.0.is_none()
     }
 
+    /// Returns the name of the token, nothing for somebody without one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|identity| identity.name.as_str())
+    }
+
     /// Refuses those who may not do something of this scope.
     pub(crate) fn require(&self, needed: Scope) -> Result<(), Problem> {
         match self.may(needed) {
@@ -46,7 +57,8 @@ impl Caller {
         }
     }
 
-    fn may(&self, needed: Scope) -> bool {
+    /// Says whether something of this scope is allowed.
+    pub(crate) fn may(&self, needed: Scope) -> bool {
         match &self.0 {
             Some(identity) => identity.may(needed),
             None => needed == Scope::Read,
@@ -121,8 +133,8 @@ pub(crate) async fn for_pages(State(app): State<App>, mut request: Request<Body>
 
 async fn admit(app: &App, headers: &HeaderMap, method: &Method) -> Result<Caller, Problem> {
     let is_looking = *method == Method::GET || *method == Method::HEAD;
-    // A cookie comes along with requests that other sites cause; it may show, it may not do.
-    let token = bearer(headers).or_else(|| if is_looking { cookie(headers) } else { None });
+    let may_use_cookie = is_looking || is_our_own(headers);
+    let token = bearer(headers).or_else(|| cookie(headers).filter(|_| may_use_cookie));
     let identity = match token {
         Some(token) => app.dispatch.identify(token).await?,
         None => None,
@@ -138,6 +150,19 @@ async fn admit(app: &App, headers: &HeaderMap, method: &Method) -> Result<Caller
     } else {
         Err(Problem::new(StatusCode::FORBIDDEN).detail("this token may look, but not do that"))
     }
+}
+
+/// Says whether only a page of ours can have made this request: another site cannot add the header without asking first, and
+/// is never answered. What browsers say themselves about where it comes from must fit.
+fn is_our_own(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_same_site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    // Behind a proxy the host is that of the proxy, which must hand it on as it came.
+    let is_same_host = text("origin").is_none_or(|origin| {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        host.is_some() && host == text("host")
+    });
+    text(APP_HEADER).is_some() && is_same_site && is_same_host
 }
 
 /// Says whether a token may be used to look.

@@ -1,4 +1,4 @@
-//! Floor 6: HTTP. Webhooks, the API, the pages without script. Knows the dispatch handle, and nothing below it.
+//! Floor 6: HTTP. Webhooks, the API, the web app, the pages without script. Knows the dispatch handle, and nothing below it.
 
 mod api;
 mod auth;
@@ -13,6 +13,7 @@ mod router;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod web;
 mod webhook;
 
 pub use openapi::document;

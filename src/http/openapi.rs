@@ -13,11 +13,14 @@ use super::{api, health};
     info(title = "Conducto", description = "What a Conducto server knows, and what can be asked of it."),
     paths(
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
-        api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::outbox::list,
-        api::outbox::retry, api::prune::prune, api::launch::launch, api::owner::set,
+        api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one,
+        api::deliveries::replay, api::outbox::list,
+        api::outbox::retry, api::prune::prune, api::launch::launch, api::live::tree, api::live::list, api::lines::lines,
+        api::lines::search, api::nodes::view, api::me::show, api::owner::set,
         api::data::list_pipeline, api::data::read_pipeline, api::data::write_pipeline, api::data::delete_pipeline,
         api::data::list_user, api::data::read_user, api::data::write_user, api::data::delete_user, health::healthz,
     ),
+    components(schemas(crate::dispatch::ChangeView)),
     modifiers(&Token),
     security(("token" = [])),
 )]

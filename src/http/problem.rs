@@ -89,6 +89,7 @@ impl From<dispatch::Error> for Problem {
         match error {
             dispatch::Error::NotFound(what) => Self::not_found(format!("there is no such {what}")),
             error @ dispatch::Error::NoSuchNode { .. } => Self::not_found(error.to_string()),
+            error @ dispatch::Error::CannotReplay => Self::new(StatusCode::CONFLICT).detail(error.to_string()),
             dispatch::Error::Gone(words) => Self::new(StatusCode::GONE).detail(words),
             dispatch::Error::Rejected(rejected) => Self::new(status(&rejected)).detail(rejected.to_string()),
             error => {

@@ -25,6 +25,7 @@ use super::{
     api::{self, address::no_address},
     auth, health, login, openapi, pages,
     problem::Problem,
+    web,
     webhook::{self, BODY_LIMIT},
 };
 use crate::{dispatch::Dispatch, forge::WebhookSecrets};
@@ -64,16 +65,20 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
     let api = Router::new()
         .route("/deliveries", get(api::deliveries::list))
         .route("/deliveries/{guid}", get(api::deliveries::one))
+        .route("/deliveries/{guid}/replay", post(api::deliveries::replay))
         .route("/pipelines", get(api::pipelines::list))
         .route("/pipelines/{id}", get(api::pipelines::one))
         .route("/pipelines/{id}/events", get(api::events::stream))
+        .route("/pipelines/{id}/live", get(api::live::tree))
         .route("/pipelines/{id}/{verb}", post(api::actions::on_pipeline))
-        .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
+        .route("/pipelines/{id}/nodes/{*path}", get(api::nodes::read).post(api::actions::on_node))
         .route("/repositories/{owner}/{name}/launch", post(api::launch::launch))
         .route("/repositories/{owner}/{name}/owner", put(api::owner::set))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .route("/prune", post(api::prune::prune))
+        .route("/me", get(api::me::show))
+        .route("/live", get(api::live::list))
         .fallback(no_such_address)
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_api))
         .route("/openapi.json", get(openapi::serve));
@@ -85,7 +90,9 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/p/{id}/n/", get(pages::node::show_root))
         .route("/p/{id}/n/{*path}", get(pages::node::show))
         .fallback(pages::not_found)
+        .layer(middleware::from_fn(web::shell))
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_pages))
+        .route("/assets/{*path}", get(web::asset))
         .route("/style.css", get(pages::style::serve));
     // What is stored and read here may take longer than any other answer.
     let shared = data()

@@ -34,6 +34,8 @@ use crate::{
 
 mod actions;
 mod data;
+mod live;
+mod web;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
@@ -384,10 +386,10 @@ async fn a_delivery_shows_up_with_its_verdict_in_data_page_and_text() {
     tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
     assert_eq!(list().await, "acme/api");
     for (accept, words) in [("text/html,*/*", "<td>acme/api</td>"), ("text/plain", "push  acme/api")] {
-        let answer = service.get("/app/deliveries", &[READER, ("accept", accept)]).await;
+        let answer = service.get("/app/deliveries?plain", &[READER, ("accept", accept)]).await;
         assert!(answer.text.contains(words), "{}", answer.text);
     }
-    let page = service.get(&format!("/app/deliveries/{guid}"), &[READER]).await;
+    let page = service.get(&format!("/app/deliveries/{guid}?plain"), &[READER]).await;
     assert!(page.text.contains(&format!("<h1>Delivery {guid}</h1>")), "{}", page.text);
 }
 
@@ -405,7 +407,8 @@ async fn pages_are_complete_documents_that_run_nothing(
     #[case] status: u16,
     #[case] words: &str,
 ) {
-    let answer = Service::start().await.get(address, &[READER, ("accept", "text/html,*/*")]).await;
+    let address = format!("{address}?plain");
+    let answer = Service::start().await.get(&address, &[READER, ("accept", "text/html,*/*")]).await;
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert!(answer.text.contains(words), "{}", answer.text);
     assert!(answer.text.starts_with("<!doctype html>") && answer.text.trim_end().ends_with("</html>"));

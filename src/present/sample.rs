@@ -61,6 +61,7 @@ fn node(path: &str, kind: &str, state: State, counts: Counts) -> NodeView {
         max_concurrent: None,
         callbacks: Vec::new(),
         doc: None,
+        env: Vec::new(),
         counts,
         attempts: Vec::new(),
     }

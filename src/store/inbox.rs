@@ -202,6 +202,21 @@ pub fn conclude(
     Ok(())
 }
 
+/// Puts a delivery that started nothing back among those to be dealt with. Returns whether that was done: not where it waits
+/// already, has started a pipeline, or its body is not kept any more.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn revive(connection: &Connection, guid: &str, now: Timestamp) -> Result<bool, Error> {
+    let changed = connection.execute(
+        "UPDATE inbox SET state = 'new', verdict = NULL, diagnostics = '', attempts = 0, next_at = ?2
+         WHERE guid = ?1 AND state IN ('failed', 'ignored') AND length(body) > 0
+           AND NOT EXISTS (SELECT 1 FROM pipeline WHERE inbox_seq = inbox.seq)",
+        params![guid, micros(now)],
+    )?;
+    Ok(changed > 0)
+}
+
 /// Puts a delivery off: something it needs did not answer.
 ///
 /// # Errors

@@ -61,6 +61,8 @@ pub struct Filter {
     pub repository: Option<String>,
     /// Only in this state.
     pub state: Option<State>,
+    /// Only those that have every word of this in title, repository, trigger, sender, id, or as the beginning of the commit.
+    pub text: Option<String>,
     /// Only those launched before this one.
     pub before: Option<PipelineId>,
     /// At most so many.
@@ -274,6 +276,14 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Listed>, Err
     if let Some(state) = filter.state {
         sql.push_str(" AND state = ?");
         values.push(state.word().to_owned().into());
+    }
+    for word in filter.text.iter().flat_map(|text| text.split_whitespace()) {
+        sql.push_str(
+            " AND (instr(lower(title || ' ' || repository || ' ' || described || ' ' || sender || ' ' || id), ?) > 0
+                   OR substr(sha, 1, length(?)) = ?)",
+        );
+        let word = word.to_lowercase();
+        values.extend([word.clone().into(), word.clone().into(), word.into()]);
     }
     if let Some(before) = &filter.before {
         sql.push_str(" AND key < (SELECT key FROM pipeline WHERE id = ?)");

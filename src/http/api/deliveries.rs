@@ -1,13 +1,14 @@
 //! Webhook deliveries and what became of them.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::address::MOST;
 use crate::{
-    dispatch::view::DeliveryView,
+    dispatch::{Scope, view::DeliveryView},
     http::{
+        auth::Caller,
         extract::{Path, Query},
         problem::Problem,
         router::App,
@@ -46,4 +47,18 @@ pub(crate) async fn list(
 pub(crate) async fn one(State(app): State<App>, Path(guid): Path<String>) -> Result<Json<DeliveryView>, Problem> {
     let delivery = app.dispatch.delivery(&guid).await?;
     delivery.map(Json).ok_or_else(|| Problem::not_found("there is no such delivery"))
+}
+
+/// Deals once more with a delivery that failed or was ignored, with the repository as it is at that commit.
+#[utoipa::path(post, path = "/api/v1/deliveries/{guid}/replay", tag = "deliveries",
+    params(("guid" = String, Path, description = "The forge's id of the delivery")),
+    responses((status = 200, body = DeliveryView), (status = 404, body = Problem),
+        (status = 409, description = "It is being dealt with, has started pipelines, or its body is not kept any more", body = Problem)))]
+pub(crate) async fn replay(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(guid): Path<String>,
+) -> Result<Json<DeliveryView>, Problem> {
+    caller.require(Scope::Operate)?;
+    Ok(Json(app.dispatch.replay(&guid).await?))
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderName, header},
     response::{IntoResponse, Response},
 };
@@ -13,14 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
-use super::address::{node_path, pipeline_id};
 use crate::{
     dispatch::LogChunk,
-    http::{
-        extract::{Path, Query},
-        problem::Problem,
-        router::App,
-    },
+    http::{problem::Problem, router::App},
+    model::{NodePath, PipelineId},
     worker::protocol,
 };
 
@@ -48,15 +43,15 @@ pub(crate) struct Choice {
         ("id" = String, Path, description = "The pipeline, as in abc-def"),
         ("path" = String, Path, description = "Path of the node without its first slash; it may hold slashes"), Choice),
     responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Problem), (status = 410, body = Problem)))]
-pub(crate) async fn read(
-    State(app): State<App>,
-    Path((id, rest)): Path<(String, String)>,
-    Query(choice): Query<Choice>,
-    headers: HeaderMap,
+pub(super) async fn read(
+    app: &App,
+    id: &PipelineId,
+    path: &NodePath,
+    choice: Choice,
+    headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, path) = (pipeline_id(&id)?, node_path(&rest, "log")?);
     let is_followed = choice.follow && choice.tail.is_none();
-    let chunks = app.dispatch.log(&id, &path, choice.attempt, is_followed).await?;
+    let chunks = app.dispatch.log(id, path, choice.attempt, is_followed).await?;
     let wanted = choice.stream;
     let chunks = chunks.filter(move |chunk| future::ready(wanted.is_none_or(|stream| stream == chunk.stream)));
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

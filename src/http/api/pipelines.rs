@@ -25,6 +25,8 @@ pub(crate) struct Filter {
     repository: Option<String>,
     /// Only pipelines whose root is in this state.
     state: Option<model::State>,
+    /// Only pipelines that have every word of this in title, repository, trigger, sender or id, or as the beginning of the commit.
+    text: Option<String>,
     /// Only pipelines older than this one (`id` of the last one seen).
     before: Option<String>,
     /// At most this many, 200 at most.
@@ -44,9 +46,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Vec<PipelineSummary>>, Problem> {
-    let Filter { repository, state, before, limit } = filter;
+    let Filter { repository, state, text, before, limit } = filter;
     let before = before.as_deref().map(pipeline_id).transpose()?;
-    let filter = PipelineFilter { repository, state, before, limit: limit.clamp(1, MOST) };
+    let filter = PipelineFilter { repository, state, text, before, limit: limit.clamp(1, MOST) };
     Ok(Json(app.dispatch.pipelines(filter).await?))
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     clock,
     dispatch::{PipelineFilter, view::PipelineSummary},
-    http::{auth::wants_html, router::App},
+    http::{auth::wants_html, router::App, web},
     present::{ago, glyph, headline, took},
 };
 
@@ -46,6 +46,13 @@ pub(crate) fn page(pipelines: &[PipelineSummary], now: Timestamp) -> Page {
         body.element("div", &[("class", "scroll")], |scroll| {
             scroll.element("table", &[("class", "list")], |table| rows(table, pipelines, now));
         });
+    }
+    if !web::is_built() {
+        body.words(
+            "p",
+            &[("class", "quiet")],
+            "This server was built without the web app. `make web`, then building it again, adds it.",
+        );
     }
     let refresh = pipelines.iter().any(|pipeline| pipeline.ending.is_none());
     Page { title: "Pipelines".to_owned(), crumbs: Vec::new(), refresh, state: None, body }
