@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::SecretString;
-
 use super::{hub::Hub, pool::Budget};
 use crate::{
-    executor::Executor, forge::Statuses, git::Mirrors, layout::Layout, logs::Logs, notify::Slack, store::Store,
+    executor::Executor,
+    forge::{GitHub, Rates},
+    git::Mirrors,
+    layout::Layout,
+    logs::Logs,
+    notify::Slack,
+    store::Store,
 };
 
 /// What the operator decided, as far as it matters here.
@@ -20,8 +24,10 @@ pub struct Options {
     pub forge_host: String,
     /// What a repository's name is appended to for git, e.g. `https://github.com`.
     pub git_url: String,
-    /// Token for git and for commit statuses.
-    pub forge_token: Option<SecretString>,
+    /// How pipelines show on the forge.
+    pub feedback: Feedback,
+    /// How often the forge may be written to.
+    pub rates: Rates,
     /// What the workers may have of the machine.
     pub budget: Budget,
     /// `owner/name` of the repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
@@ -40,6 +46,15 @@ pub struct Options {
     pub retention: Retention,
     /// How much of the disk is to stay free.
     pub reserve: Reserve,
+}
+
+/// How pipelines show on the forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// As commit statuses.
+    Statuses,
+    /// As check runs.
+    Checks,
 }
 
 /// How long what lies on the disk is kept. States, attempts and definitions are kept for ever.
@@ -76,8 +91,8 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// What workers dial.
     pub hub: Hub,
-    /// Commit statuses.
-    pub statuses: Statuses,
+    /// GitHub, and our name there.
+    pub github: GitHub,
     /// Slack, where it is set up.
     pub slack: Option<Slack>,
 }

@@ -2,8 +2,10 @@
 
 mod file;
 mod keeper;
+mod plain;
 mod reader;
 
 pub use file::{Chunk, Stream};
 pub use keeper::{Error, Logs};
+pub use plain::{plain_text, tail};
 pub use reader::Reader;

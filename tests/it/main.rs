@@ -8,6 +8,7 @@
 
 mod actions;
 mod backup;
+mod checks;
 mod commands;
 mod crash;
 mod cron;
