@@ -5,6 +5,7 @@ pub mod model;
 
 // Floor 2: pure rules.
 pub mod engine;
+pub mod problems;
 // Floor 2: pure functions over the nouns.
 pub mod definition;
 

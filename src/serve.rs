@@ -28,13 +28,13 @@ use crate::{
         hub::{self, Hub},
     },
     executor::{self, Choice, Executor, docker},
-    forge::Statuses,
+    forge::{Credentials, GitHub, Rates},
     git::{self, Mirrors},
     http::{self, Tunnels},
     layout::Layout,
     logs::Logs,
     notify::{Access, Mailer, Slack},
-    settings::{Anonymous, ExecutorChoice, Reserve, Settings},
+    settings::{Anonymous, ExecutorChoice, Feedback, Reserve, Settings},
     store::{self, Store},
 };
 
@@ -114,7 +114,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         mirrors: mirrors(&settings, &layout)?,
         executor,
         hub,
-        statuses: Statuses::build(&settings.github.api_url, settings.github.token.clone())?,
+        github: GitHub::build(&settings.github.api_url, credentials(&settings)?)?,
         slack: slack(&settings)?,
         mailer: mailer(&settings)?,
     };
@@ -191,6 +191,21 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
     Ok(executor)
 }
 
+/// As whom we speak to GitHub. The only place where the App's key comes from.
+fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
+    let github = &settings.github;
+    Ok(match (github.app_id, &github.app_key, &github.token) {
+        (Some(id), Some(key), _) => Credentials::App { id, key: key.clone() },
+        (Some(_), None, _) => {
+            bail!(
+                "`github.app_id` is set, and the App's private key is not; set `github.app_key_file` to the file GitHub gave you"
+            )
+        }
+        (None, _, Some(token)) => Credentials::Token(token.clone()),
+        (None, _, None) => Credentials::None,
+    })
+}
+
 fn mirrors(settings: &Settings, layout: &Layout) -> anyhow::Result<Mirrors> {
     let mut options = git::Options::new(layout.mirrors());
     options.fetch_deadline = settings.git.fetch_timeout;
@@ -222,7 +237,11 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         public_url: url.to_owned(),
         forge_host: settings.github.host.clone(),
         git_url: settings.github.git_url.clone(),
-        forge_token: settings.github.token.clone(),
+        feedback: match settings.github.feedback {
+            Feedback::Auto if settings.github.app_id.is_some() => dispatch::Feedback::Checks,
+            Feedback::Auto | Feedback::Statuses => dispatch::Feedback::Statuses,
+        },
+        rates: Rates::of(settings.github.writes_per_minute),
         budget: Machine::look().budget(&settings.containers),
         privileged_repositories: settings.containers.privileged_repositories.clone(),
         pristine: settings.containers.pristine,

@@ -9,7 +9,7 @@ use std::{
 /// Rooms by floor; a room uses the floors below it, and nothing on its own floor but what [`NEIGHBOURS`] names.
 const FLOORS: &[(u8, &[&str])] = &[
     (1, &["model"]),
-    (2, &["definition", "engine"]),
+    (2, &["definition", "engine", "problems"]),
     (3, &["store", "logs", "data", "vault", "git", "forge", "executor", "notify", "worker", "standin"]),
     (4, &["dispatch"]),
     (5, &["present", "settings", "backup"]),

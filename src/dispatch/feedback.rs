@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{answer, cause, options::Options};
+use super::{
+    answer, cause, checks,
+    options::{Feedback, Options},
+};
 use crate::{
     engine::Pipeline,
-    forge::{CommitState, CommitStatus},
+    forge::{CommitState, CommitStatus, Conclusion},
     model::{
-        Actor, Counts, Ending, Hold, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State, Trigger,
-        format_duration, status_context,
+        Actor, Counts, Diagnostic, Ending, Hold, KillReason, Milestone, NodeIndex, NodePath, PipelineId, State,
+        Trigger, format_duration, status_context,
     },
     notify::{Failure, Run, SlackMessage},
     store::{outbox::NewMessage, pipelines::Projection},
@@ -48,16 +51,14 @@ pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milest
     // People look for the beginning and for the end at once; only what lies between can wait.
     let can_wait = milestone == Milestone::Progress && !is_displaced(pipeline);
     let pause = |usual: Duration| if can_wait { usual } else { Duration::ZERO };
-    let status = CommitStatus {
-        repository_id: launch.trigger.repository.id,
-        sha: launch.trigger.sha.clone(),
-        context: launch.status_context(),
-        state: if is_displaced(pipeline) { CommitState::Error } else { commit_state(ending) },
-        description: description(pipeline, ending),
-        target_url: Some(page(options, &launch.pipeline)),
-    };
-    let mut messages: Vec<NewMessage> =
-        status_row(&launch.trigger, &status, ending.is_some(), pause(STATUS_PAUSE)).into_iter().collect();
+    let mut messages: Vec<NewMessage> = match options.feedback {
+        Feedback::Checks => checks::message(options, pipeline, milestone, pause(STATUS_PAUSE)),
+        Feedback::Statuses => {
+            status_row(&launch.trigger, &status(options, pipeline, ending), ending.is_some(), pause(STATUS_PAUSE))
+        }
+    }
+    .into_iter()
+    .collect();
     if let Some(channel) = launch.slack_channel.as_ref().or(options.slack_channel.as_ref()) {
         let message = SlackMessage::of(&run(options, pipeline));
         let chat = Chat { channel: channel.clone(), message, is_final: ending.is_some() };
@@ -72,19 +73,75 @@ pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milest
     messages
 }
 
-/// Returns the status for a commit whose configuration, or what it points to, starts nothing.
+fn status(options: &Options, pipeline: &Pipeline, ending: Option<Ending>) -> CommitStatus {
+    let launch = pipeline.launch();
+    CommitStatus {
+        repository_id: launch.trigger.repository.id,
+        sha: launch.trigger.sha.clone(),
+        context: launch.status_context(),
+        state: if is_displaced(pipeline) { CommitState::Error } else { commit_state(ending) },
+        description: description(pipeline, ending),
+        target_url: Some(page(options, &launch.pipeline)),
+    }
+}
+
+/// Returns the mark for a commit whose configuration, or what it points to, starts nothing.
 pub(super) fn refusal(
     options: &Options,
     trigger: &Trigger,
     section: &str,
     guid: &str,
     words: &str,
+    diagnostics: &[Diagnostic],
+) -> Option<NewMessage> {
+    match options.feedback {
+        Feedback::Checks => checks::refusal(options, trigger, section, guid, words, diagnostics),
+        Feedback::Statuses => unstarted(options, trigger, section, guid, words, CommitState::Error),
+    }
+}
+
+/// Returns the mark for a section that is not to run at a commit, since another is at work.
+pub(super) fn suppression(
+    options: &Options,
+    trigger: &Trigger,
+    section: &str,
+    guid: &str,
+    words: &str,
+) -> Option<NewMessage> {
+    match options.feedback {
+        Feedback::Checks => checks::suppression(options, trigger, section, guid, words, Conclusion::Cancelled),
+        Feedback::Statuses => unstarted(options, trigger, section, guid, words, CommitState::Error),
+    }
+}
+
+/// Returns the mark for a section that somebody has asked to leave out at a commit. Without one, branch protection would wait
+/// for it for ever; commit statuses have no word for it.
+pub(super) fn skipped(
+    options: &Options,
+    trigger: &Trigger,
+    section: &str,
+    guid: &str,
+    words: &str,
+) -> Option<NewMessage> {
+    match options.feedback {
+        Feedback::Checks => checks::suppression(options, trigger, section, guid, words, Conclusion::Skipped),
+        Feedback::Statuses => None,
+    }
+}
+
+fn unstarted(
+    options: &Options,
+    trigger: &Trigger,
+    section: &str,
+    guid: &str,
+    words: &str,
+    state: CommitState,
 ) -> Option<NewMessage> {
     let status = CommitStatus {
         repository_id: trigger.repository.id,
         sha: trigger.sha.clone(),
         context: status_context(section),
-        state: CommitState::Error,
+        state,
         description: words.to_owned(),
         target_url: Some(format!("{}/app/deliveries/{guid}", options.public_url)),
     };
@@ -105,11 +162,11 @@ pub(super) fn status_row(
 
 /// Says whether it sleeps because a newer one took its place. It does not go on by itself: to the forge that is an end, until
 /// somebody wakes it.
-fn is_displaced(pipeline: &Pipeline) -> bool {
+pub(super) fn is_displaced(pipeline: &Pipeline) -> bool {
     pipeline.finished().is_none() && pipeline.asleep() == Some(&Actor::Server)
 }
 
-fn commit_state(ending: Option<Ending>) -> CommitState {
+pub(super) fn commit_state(ending: Option<Ending>) -> CommitState {
     match ending {
         None => CommitState::Pending,
         Some(Ending::Done) => CommitState::Success,
@@ -119,7 +176,7 @@ fn commit_state(ending: Option<Ending>) -> CommitState {
 }
 
 /// One line for the forge, the important words first since it is cut at 140 characters.
-fn description(pipeline: &Pipeline, ending: Option<Ending>) -> String {
+pub(super) fn description(pipeline: &Pipeline, ending: Option<Ending>) -> String {
     let counts = pipeline.counts(NodeIndex::ROOT);
     let done = format!("{} of {} done", counts.done, counts.total());
     let time =
@@ -202,7 +259,7 @@ pub(super) fn run(options: &Options, pipeline: &Pipeline) -> Run {
     }
 }
 
-fn page(options: &Options, pipeline: &PipelineId) -> String {
+pub(super) fn page(options: &Options, pipeline: &PipelineId) -> String {
     format!("{}/app/p/{pipeline}", options.public_url)
 }
 

@@ -438,6 +438,11 @@ impl Dispatch {
     pub async fn health(&self) -> Health {
         let mut problems: Vec<String> =
             self.shared.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect();
+        let names = self.shared.store.read(repositories::all_names).await.unwrap_or_default();
+        problems.extend(self.shared.traffic.problems(|id| match names.get(&id) {
+            Some(name) => name.clone(),
+            None => format!("repository {id}"),
+        }));
         problems.sort();
         match self.outbox(Some("dead"), 100).await {
             Ok(dead) if dead.is_empty() => {}

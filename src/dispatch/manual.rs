@@ -127,8 +127,10 @@ async fn check(shared: &Shared, request: &LaunchRequest, actor: &Actor) -> Resul
         let words = format!("the default branch of {} is not known; name one", repository.full_name);
         return Err(NoLaunch::NotFound(words));
     };
-    let remote = intake::remote(shared, &host, &repository);
-    let reading = read(shared, &remote, &branch);
+    let reading = async {
+        let remote = intake::remote(shared, &host, &repository).await;
+        read(shared, &remote.map_err(|error| NoLaunch::Unreachable(error.to_string()))?, &branch).await
+    };
     let (sha, cfg) = tokio::time::timeout(GIT_PATIENCE, reading).await.unwrap_or_else(|_| {
         let seconds = GIT_PATIENCE.as_secs();
         Err(NoLaunch::Unreachable(format!("{} has not answered within {seconds} seconds", repository.full_name)))

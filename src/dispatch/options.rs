@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::SecretString;
-
 use super::{hub::Hub, pool::Budget};
 use crate::{
     data::Limits,
     executor::Executor,
-    forge::Statuses,
+    forge::{GitHub, Rates},
     git::Mirrors,
     layout::Layout,
     logs::Logs,
@@ -27,8 +25,10 @@ pub struct Options {
     pub forge_host: String,
     /// What a repository's name is appended to for git, e.g. `https://github.com`.
     pub git_url: String,
-    /// Token for git and for commit statuses.
-    pub forge_token: Option<SecretString>,
+    /// How pipelines show on the forge.
+    pub feedback: Feedback,
+    /// How often the forge may be written to.
+    pub rates: Rates,
     /// What the workers may have of the machine.
     pub budget: Budget,
     /// `owner/name` of the repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
@@ -60,6 +60,15 @@ pub struct Data {
     pub limits: Limits,
     /// Bytes of all caches of one owner together.
     pub cache_budget: u64,
+}
+
+/// How pipelines show on the forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// As commit statuses.
+    Statuses,
+    /// As check runs.
+    Checks,
 }
 
 /// How long what lies on the disk is kept. States, attempts and definitions are kept for ever.
@@ -96,8 +105,8 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// What workers dial.
     pub hub: Hub,
-    /// Commit statuses.
-    pub statuses: Statuses,
+    /// GitHub, and our name there.
+    pub github: GitHub,
     /// Slack, where it is set up.
     pub slack: Option<Slack>,
     /// E-mail, where it is set up.

@@ -1,18 +1,19 @@
 //! Speaks to the outside: takes what is due from the outbox, sends it once at a time per lane, writes down what came of it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use backon::BackoffBuilder as _;
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
+    checks::{self, CHECK},
     feedback::{Chat, EMAIL, REFUSED, SLACK, STATUS},
     shared::Shared,
+    traffic::Budget,
 };
 use crate::{
     clock,
-    forge::CommitStatus,
+    forge::{CommitStatus, Write},
     model::SendError,
     notify::{Address, Letter, Posted, SlackMessage, Updated},
     store::{
@@ -27,6 +28,15 @@ const AT_ONCE: u32 = 8;
 /// After how many failed tries a message is given up: with the pauses below, about a day.
 const TRIES: u32 = 150;
 
+/// How long a repository is left alone that does not let us write.
+const PARKED: Duration = Duration::from_secs(600);
+
+/// After so many statuses of one commit and context, only final ones are sent.
+const LAST_OF_A_CONTEXT: u32 = 900;
+
+/// Why a message waits that nothing is wrong with.
+const PACED: &str = "its turn has not come: the forge is written to at a pace";
+
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -35,11 +45,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Sends until the server stops.
 pub(super) async fn run(shared: Arc<Shared>) {
-    // Which kinds rest, since their service asked for it.
-    let mut rests: HashMap<String, Timestamp> = HashMap::new();
     let mut is_unsure = false;
     loop {
-        let pause = match round(&shared, &mut rests, is_unsure).await {
+        let pause = match round(&shared, is_unsure).await {
             Ok(pause) => {
                 is_unsure = false;
                 pause
@@ -61,11 +69,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Sends all that is due. Returns how long there is nothing to do. After a round that failed, what came of some messages was
 /// not written down: they are sent again, or their lanes would stand still until the next start.
-async fn round(
-    shared: &Arc<Shared>,
-    rests: &mut HashMap<String, Timestamp>,
-    is_unsure: bool,
-) -> Result<Duration, Error> {
+async fn round(shared: &Arc<Shared>, is_unsure: bool) -> Result<Duration, Error> {
     if is_unsure {
         shared.store.write(outbox::recover).await?;
     }
@@ -78,12 +82,8 @@ async fn round(
         let mut sending = JoinSet::new();
         for message in claimed {
             let shared = Arc::clone(shared);
-            let rest = rests.get(&message.kind).copied().filter(|until| *until > now);
             sending.spawn(async move {
-                let sent = match rest {
-                    Some(at) => Sent::Later { at, error: "its service asked for a rest".into(), counts: false },
-                    None => send(&shared, &message).await,
-                };
+                let sent = send(&shared, &message).await;
                 (message, sent)
             });
         }
@@ -91,9 +91,6 @@ async fn round(
         // All are awaited whatever happens: none may arrive after a newer one of its lane.
         while let Some(finished) = sending.join_next().await {
             let Ok((message, sent)) = finished else { continue };
-            if let Sent::Later { at, counts: false, .. } = &sent {
-                rests.insert(message.kind.clone(), *at);
-            }
             note(&message, &sent);
             let now = clock::now();
             let settled = shared.store.write(move |connection| outbox::settle(connection, &message, &sent, now)).await;
@@ -109,6 +106,7 @@ async fn round(
 fn note(message: &Claimed, sent: &Sent) {
     let result = match sent {
         Sent::Arrived { .. } => "sent",
+        Sent::Later { error, .. } if error == PACED => return,
         Sent::Later { error, .. } => {
             tracing::warn!(lane = %message.lane, error = %error, "a message has to wait");
             "later"
@@ -123,23 +121,78 @@ fn note(message: &Claimed, sent: &Sent) {
 }
 
 async fn send(shared: &Shared, message: &Claimed) -> Sent {
+    let budget = match admit(shared, message).await {
+        Ok(budget) => budget,
+        Err(sent) => return sent,
+    };
     let sent = match message.kind.as_str() {
         STATUS => send_status(shared, message).await,
+        CHECK => checks::send(shared, message).await,
         SLACK => send_chat(shared, message).await,
         EMAIL => send_letter(shared, message).await,
         REFUSED => read(&message.payload).and_then(|reason| Err(SendError::Permanent { message: reason })),
         other => Err(SendError::Permanent { message: format!("this release cannot send `{other}`") }),
     };
     match sent {
-        Ok(sent) => sent,
-        Err(SendError::RateLimited { after, message }) => {
-            Sent::Later { at: clock::now() + after, error: message, counts: false }
+        Ok(sent) => {
+            shared.traffic.went_well(&budget);
+            sent
         }
-        Err(SendError::Permanent { message }) => Sent::Dead { error: message },
-        Err(SendError::Transient { message: error }) => match pause_after(message.attempts) {
-            Some(pause) => Sent::Later { at: clock::now() + pause, error, counts: true },
+        Err(error) => failed(shared, message, &budget, error),
+    }
+}
+
+/// Lets a message pass, or says when to come again.
+async fn admit(shared: &Shared, message: &Claimed) -> Result<Budget, Sent> {
+    let repository = repository(message);
+    let mut budget = Budget { name: message.kind.clone(), repository };
+    if let Some(repository) = repository {
+        let known = shared.parts.github.budget(repository).await;
+        budget.name = known.map_err(|error| failed(shared, message, &budget, error))?;
+    }
+    let write = Write { creates: message.kind != CHECK || checks::creates(message), is_final: message.is_final };
+    let paced = |at| Sent::Later { at, error: PACED.into(), counts: false };
+    shared.traffic.admit(&budget, write, shared.options.rates, clock::now()).map_err(paced)?;
+    Ok(budget)
+}
+
+fn failed(shared: &Shared, message: &Claimed, budget: &Budget, error: SendError) -> Sent {
+    let now = clock::now();
+    let later = |error: String, pause: Duration| match pause_after(message.attempts) {
+        Some(_) => Sent::Later { at: now + pause, error, counts: true },
+        None => Sent::Dead { error: format!("given up after {TRIES} tries: {error}") },
+    };
+    match error {
+        SendError::RateLimited { after, message } => {
+            shared.traffic.rest(budget, now + after);
+            Sent::Later { at: now + after, error: message, counts: false }
+        }
+        // A person must do something; until then it is asked now and then whether it was done.
+        SendError::NoAccess { message } if budget.repository.is_some() => {
+            shared.traffic.park(budget, &message, now + PARKED);
+            later(message, PARKED)
+        }
+        SendError::Unauthorized { message } if budget.repository.is_some() => {
+            shared.traffic.lock_out(&message);
+            later(message, PARKED)
+        }
+        SendError::Permanent { message } | SendError::NoAccess { message } | SendError::Unauthorized { message } => {
+            Sent::Dead { error: message }
+        }
+        SendError::Transient { message: error } => match pause_after(message.attempts) {
+            Some(pause) => later(error, pause),
             None => Sent::Dead { error: format!("given up after {TRIES} tries: {error}") },
         },
+    }
+}
+
+/// Returns the repository on the forge that a message is for.
+fn repository(message: &Claimed) -> Option<u64> {
+    let payload: serde_json::Value = serde_json::from_str(&message.payload).ok()?;
+    match message.kind.as_str() {
+        STATUS => payload["repository_id"].as_u64(),
+        CHECK => payload["run"]["repository_id"].as_u64(),
+        _ => None,
     }
 }
 
@@ -154,7 +207,11 @@ fn pause_after(attempts: u32) -> Option<Duration> {
 
 async fn send_status(shared: &Shared, message: &Claimed) -> Result<Sent, SendError> {
     let status: CommitStatus = read(&message.payload)?;
-    shared.parts.statuses.post(&status).await?;
+    if message.sent >= LAST_OF_A_CONTEXT && !message.is_final {
+        // Of one commit and context GitHub takes a thousand; the rest is for final words.
+        return Ok(Sent::Arrived { remote_id: None, channel: None });
+    }
+    shared.parts.github.post_status(&status).await?;
     Ok(Sent::Arrived { remote_id: None, channel: None })
 }
 
@@ -196,7 +253,7 @@ async fn post(slack: &crate::notify::Slack, channel: &str, content: &SlackMessag
     })
 }
 
-fn read<T: serde::de::DeserializeOwned>(payload: &str) -> Result<T, SendError> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(payload: &str) -> Result<T, SendError> {
     serde_json::from_str(payload)
         .map_err(|error| SendError::Permanent { message: format!("the message cannot be read: {error}") })
 }

@@ -1,8 +1,8 @@
 //! Fetches a pipeline's commit again where the mirror has it no more: after a restore, or when retention removed the mirror.
 
-use super::shared::Shared;
+use super::{intake, shared::Shared};
 use crate::{
-    git::{self, MirrorName, Remote, Wanted},
+    git::{self, MirrorName, Wanted},
     model::Trigger,
 };
 
@@ -13,11 +13,7 @@ pub(super) async fn checkout(shared: &Shared, trigger: &Trigger, to: &std::path:
     match mirrors.checkout(&mirror, &trigger.sha, to).await {
         Err(git::Error::NotFound(what)) => {
             tracing::info!(sha = %trigger.sha, what, "a commit is fetched again");
-            let remote = Remote {
-                name: mirror.clone(),
-                url: format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name),
-                token: shared.options.forge_token.clone(),
-            };
+            let remote = intake::remote(shared, &trigger.host, &trigger.repository).await?;
             let wanted = Wanted { sha: trigger.sha.clone(), reference: Some(trigger.reference()) };
             mirrors.fetch(&remote, &[wanted]).await?;
             mirrors.checkout(&mirror, &trigger.sha, to).await

@@ -23,6 +23,7 @@ use super::{
     options::{Options, Parts},
     pool,
     registry::Registry,
+    traffic::Traffic,
     turns::Turns,
     watch::Watches,
 };
@@ -59,6 +60,7 @@ pub(super) struct Shared {
     pub(super) outbox_changed: Notify,
     pub(super) schedules_changed: Notify,
     pub(super) turns: Turns,
+    pub(super) traffic: Traffic,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -96,6 +98,7 @@ impl Shared {
             outbox_changed: Notify::new(),
             schedules_changed: Notify::new(),
             turns: Turns::default(),
+            traffic: Traffic::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             node_tokens,

@@ -24,7 +24,7 @@ use crate::{
         hub::{self, Hub},
     },
     executor::{Error, Executor, Progress, WorkerSpec, WorkerStatus},
-    forge::Statuses,
+    forge::{Credentials, GitHub},
     git::{self, Mirrors},
     layout::Layout,
     logs::Logs,
@@ -118,7 +118,7 @@ impl Service {
             mirrors: Mirrors::build(git::Options::new(layout.mirrors())).unwrap(),
             executor: Arc::new(Nowhere),
             hub: Hub::new(hub_options, sink),
-            statuses: Statuses::build(&nowhere, None).unwrap(),
+            github: GitHub::build(&nowhere, Credentials::None).unwrap(),
             slack: None,
             mailer: None,
         };
@@ -128,7 +128,8 @@ impl Service {
             public_url: "http://ci.example.org".into(),
             forge_host: "github.com".into(),
             git_url: nowhere,
-            forge_token: None,
+            feedback: dispatch::Feedback::Statuses,
+            rates: crate::forge::Rates::of(60),
             budget: crate::dispatch::Budget {
                 whole: crate::dispatch::Amounts::of(1.0, 2.0, 0),
                 largest: crate::dispatch::Amounts::of(1.0, 2.0, 0),

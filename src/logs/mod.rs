@@ -3,6 +3,7 @@
 mod file;
 mod keeper;
 mod lines;
+mod plain;
 mod reader;
 mod search;
 mod style;
@@ -10,5 +11,6 @@ mod style;
 pub use file::{Chunk, Stream};
 pub use keeper::{Error, Logs};
 pub use lines::{Line, Page};
+pub use plain::{plain_text, tail};
 pub use reader::Reader;
 pub use search::{Found, Wanted};

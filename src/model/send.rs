@@ -19,6 +19,18 @@ pub enum SendError {
         /// What happened.
         message: String,
     },
+    /// The place it is for may not be seen or written: another try may meet another answer once a person has changed that.
+    #[error("{message}")]
+    NoAccess {
+        /// What happened, and what may help.
+        message: String,
+    },
+    /// The service does not know us: a person must set other credentials.
+    #[error("{message}")]
+    Unauthorized {
+        /// What happened, and what may help.
+        message: String,
+    },
     /// Another try meets the same answer, until a person changes something.
     #[error("{message}")]
     Permanent {

@@ -6,12 +6,11 @@ mod ink;
 pub(crate) mod sample;
 mod shell;
 mod state;
-mod strip;
 mod tree;
 
+pub use crate::logs::{plain_text, tail};
 pub use ago::ago;
 pub use ink::Ink;
 pub use shell::shell_word;
 pub use state::{attempt_outcome, counts_words, glyph, headline, standstill, took};
-pub use strip::{plain_text, tail};
 pub use tree::{Row, failures, remarks, rows, tree_lines, tree_text};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::strip::plain_text;
+use crate::logs::plain_text;
 use crate::{
     dispatch::view::{AttemptView, PipelineSummary, PipelineView},
     model::{Counts, Ending, Hold, State, format_duration},

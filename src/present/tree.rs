@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use super::{
     ink::Ink,
     state::{attempt_outcome, counts_words, glyph, took},
-    strip::plain_text,
 };
-use crate::dispatch::view::{NodeView, PipelineView};
+use crate::{
+    dispatch::view::{NodeView, PipelineView},
+    logs::plain_text,
+};
 
 /// One node, ready to be printed.
 #[derive(Clone, Debug, PartialEq)]

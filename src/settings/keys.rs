@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::values::{Amount, Anonymous, ExecutorChoice, LogFormat, Network, Reserve, Settings, Slots};
+use super::values::{Amount, Anonymous, ExecutorChoice, Feedback, LogFormat, Network, Reserve, Settings, Slots};
 use crate::model::parse_duration;
 
 /// What the value of a setting looks like.
@@ -20,6 +20,8 @@ pub enum Kind {
     Duration,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A whole number.
+    Count,
     /// A whole number, or the word `auto`.
     CountOrAuto,
     /// A number, or the word `auto`.
@@ -117,9 +119,30 @@ keys! {
     "The secret before it: accepted as well, so that a rotation loses nothing.",
     |s, text| put(&mut s.github.webhook_secret_previous, secret(text));
 
+    "github.app_id", Kind::Count, None, "123456",
+    "Number of the GitHub App that this server is, from the App's settings. With its key: check runs, buttons, and nothing missed.",
+    |s, text| put(&mut s.github.app_id, count(text).map(Some));
+
+    "github.app_key", Kind::Secret, None, "\"-----BEGIN RSA PRIVATE KEY-----…\"",
+    "Private key of the App. Mostly as a file: `app_key_file = \"/etc/conducto/app.pem\"`.",
+    |s, text| put(&mut s.github.app_key, secret(text));
+
     "github.token", Kind::Secret, None, "\"…\"",
-    "Token for commit statuses and for fetching private repositories.",
+    "Token for commit statuses and for fetching private repositories, where there is no App.",
     |s, text| put(&mut s.github.token, secret(text));
+
+    "github.feedback", Kind::Choice(&["auto", "statuses"]), Some("\"auto\""), "",
+    "How pipelines show on GitHub: \"auto\" (check runs with an App, commit statuses with a token), or \"statuses\" always, under\nthe same names, where branch protection asks for them.",
+    |s, text| {
+        s.github.feedback = if text == "statuses" { Feedback::Statuses } else { Feedback::Auto };
+        Ok(())
+    };
+
+    "github.writes_per_minute", Kind::Count, Some("60"), "",
+    "How often one installation (or token) writes to GitHub in a minute at most. 60 is what github.com recommends; an Enterprise\nserver without limits can take more.",
+    |s, text| put(&mut s.github.writes_per_minute, count(text).and_then(|number| {
+        u32::try_from(number).map_err(|_| "that is too much".to_owned())
+    }));
 
     "github.api_url", Kind::Text, Some("\"https://api.github.com\""), "",
     "Base address of GitHub's REST API. GitHub Enterprise: https://HOST/api/v3",
@@ -330,6 +353,10 @@ fn network(text: &str) -> Result<Network, String> {
         return Err(format!("`{}` is not the first address of a /{}", network.address, network.prefix));
     }
     Ok(network)
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number from 1".to_owned())
 }
 
 fn slots(text: &str) -> Result<Slots, String> {

@@ -113,6 +113,7 @@ fn property(key: &Key) -> Value {
     property.insert("description".to_owned(), key.doc.replace('\n', " ").into());
     let words = match key.kind {
         Kind::Switch => json!({"type": "boolean"}),
+        Kind::Count => json!({"type": "integer", "minimum": 1}),
         Kind::CountOrAuto => json!({"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}),
         Kind::AmountOrAuto => {
             json!({"oneOf": [{"const": "auto"}, {"type": "number", "minimum": 0, "maximum": 100_000}]})

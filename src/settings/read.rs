@@ -208,7 +208,7 @@ fn as_text(key: &Key, is_file: bool, value: &DeValue<'_>) -> Result<String, &'st
     match (kind, value) {
         (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
         (Kind::Switch, _) => Err("`true` or `false`"),
-        (Kind::CountOrAuto | Kind::AmountOrAuto, DeValue::Integer(number)) => Ok(number.to_string()),
+        (Kind::Count | Kind::CountOrAuto | Kind::AmountOrAuto, DeValue::Integer(number)) => Ok(number.to_string()),
         (Kind::AmountOrAuto, DeValue::Float(number)) => Ok(number.to_string()),
         (Kind::List, DeValue::Array(items)) => {
             let texts: Option<Vec<&str>> = items
@@ -222,6 +222,7 @@ fn as_text(key: &Key, is_file: bool, value: &DeValue<'_>) -> Result<String, &'st
         }
         (Kind::List, _) => Err("a list of texts in quotes"),
         (_, DeValue::String(text)) => Ok(text.to_string()),
+        (Kind::Count, _) => Err("a whole number"),
         (Kind::CountOrAuto, _) => Err("a whole number or \"auto\""),
         (Kind::AmountOrAuto, _) => Err("a number or \"auto\""),
         _ => Err("a text in quotes"),

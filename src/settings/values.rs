@@ -66,14 +66,31 @@ pub struct Github {
     pub webhook_secret: Option<SecretString>,
     /// The secret before it, accepted during a rotation.
     pub webhook_secret_previous: Option<SecretString>,
-    /// Token for statuses and fetches.
+    /// Number of the GitHub App.
+    pub app_id: Option<u64>,
+    /// Private key of the App, as PEM.
+    pub app_key: Option<SecretString>,
+    /// Token for statuses and fetches, where there is no App.
     pub token: Option<SecretString>,
+    /// How pipelines show on GitHub.
+    pub feedback: Feedback,
+    /// How often GitHub is written to in a minute.
+    pub writes_per_minute: u32,
     /// Base address of the REST API, without a slash at the end.
     pub api_url: String,
     /// Base address for fetches, without a slash at the end.
     pub git_url: String,
     /// Host name under which repositories are known.
     pub host: String,
+}
+
+/// How pipelines show on GitHub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// As check runs with an App, as commit statuses with a token.
+    Auto,
+    /// As commit statuses.
+    Statuses,
 }
 
 /// What is needed to speak with Slack.
@@ -264,7 +281,11 @@ impl Default for Settings {
             github: Github {
                 webhook_secret: None,
                 webhook_secret_previous: None,
+                app_id: None,
+                app_key: None,
                 token: None,
+                feedback: Feedback::Auto,
+                writes_per_minute: 60,
                 api_url: "https://api.github.com".to_owned(),
                 git_url: "https://github.com".to_owned(),
                 host: "github.com".to_owned(),

@@ -1,6 +1,16 @@
-//! The stand-in for GitHub's API: commit statuses with the original's rules. Knows no pipeline.
+//! The stand-in for GitHub's API: who may ask, and what for, with the original's rules. Knows no pipeline.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod app;
+mod checks;
+mod limits;
+mod people;
+mod statuses;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -12,9 +22,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::server::{Board, Fault, Request};
+pub use app::MissedDelivery;
+pub use checks::ReceivedCheck;
+pub use limits::Limits;
+pub use people::{Said, StandingPull};
 
-const MAX_PER_CONTEXT: usize = 1000;
+use super::server::{Board, Fault, Request};
 
 /// A running stand-in. Cheap to clone; it stops with the last clone.
 #[derive(Clone, Debug)]
@@ -43,10 +56,35 @@ pub struct ReceivedStatus {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The personal token that is accepted; empty where only an App is.
     token: String,
+    app: Option<app::App>,
     repositories: HashMap<u64, String>,
+    /// Repositories that nobody may write to.
+    locked: HashSet<u64>,
     statuses: Vec<ReceivedStatus>,
+    checks: Vec<ReceivedCheck>,
+    deliveries: Vec<MissedDelivery>,
+    pulls: HashMap<u64, StandingPull>,
+    writers: HashSet<String>,
+    said: Vec<Said>,
+    limits: Option<Limits>,
+    writes: Vec<limits::Written>,
+    overruns: usize,
     judge: Option<String>,
+}
+
+/// Who asks.
+enum Asker {
+    /// The holder of the personal token.
+    Person,
+    /// The App itself, by its signature.
+    App,
+    /// An installation of the App.
+    Installation {
+        /// Whether it may only read files.
+        reads_only: bool,
+    },
 }
 
 impl GitHub {
@@ -59,18 +97,32 @@ impl GitHub {
         Ok(Self { board: Board::start(listener, state, answer)? })
     }
 
+    /// Starts with an App of this number, whose signatures are checked with the public key (PEM), and nothing else.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start_for_app(listener: TcpListener, id: u64, public_key: &str) -> std::io::Result<Self> {
+        let state = State { app: Some(app::App::new(id, public_key)), ..State::default() };
+        Ok(Self { board: Board::start(listener, state, answer)? })
+    }
+
     /// Returns the base URL of the API.
     pub fn url(&self) -> String {
         format!("http://{}", self.board.address())
     }
 
-    /// Makes a repository known; statuses on others are answered 404.
+    /// Makes a repository known; requests about others are answered 404.
     pub fn add_repository(&self, id: u64, full_name: impl Into<String>) {
         let name = full_name.into();
         self.board.change(|state| state.repositories.insert(id, name));
     }
 
-    /// Has every accepted status judged by a server of GitHub's API description, whose complaints become the answer.
+    /// Lets nobody write to a repository any more, or everybody again: 403, as where a permission lacks.
+    pub fn lock_repository(&self, id: u64, is_locked: bool) {
+        self.board.change(|state| if is_locked { state.locked.insert(id) } else { state.locked.remove(&id) });
+    }
+
+    /// Has every accepted write judged by a server of GitHub's API description, whose complaints become the answer.
     ///
     /// That server knows `/repos/{owner}/{repo}/…`, ours are addressed by number: the body goes on unchanged.
     pub fn judge_by(&self, base_url: impl Into<String>) {
@@ -109,90 +161,59 @@ fn is_under(status: &ReceivedStatus, sha: &str, context: &str) -> bool {
 }
 
 async fn answer(board: Arc<Board<State>>, request: Request) -> Response {
-    let token = board.look(|state| state.token.clone());
-    let given = request.header("authorization").unwrap_or_default();
-    if given.is_empty() {
-        return refuse(StatusCode::UNAUTHORIZED, "Requires authentication");
-    }
-    if given != format!("Bearer {token}") && given != format!("token {token}") {
-        return refuse(StatusCode::UNAUTHORIZED, "Bad credentials");
-    }
-    let path = request.path.clone();
-    let steps: Vec<&str> = path.split('?').next().unwrap_or_default().trim_matches('/').split('/').collect();
-    match (request.method.as_str(), steps.as_slice()) {
-        ("POST", ["repositories", id, "statuses", sha]) => create_status(&board, request, id, sha).await,
-        ("GET", ["repositories", _, "commits", sha, "statuses"]) => {
-            let mut found = board.look(|state| state.statuses.clone());
-            found.retain(|status| status.sha == *sha);
-            found.reverse();
-            Json(found).into_response()
-        }
-        _ => refuse(StatusCode::NOT_FOUND, "Not Found"),
-    }
-}
-
-async fn create_status(board: &Board<State>, request: Request, id: &str, sha: &str) -> Response {
-    let repository_id = id.parse().unwrap_or_default();
-    let Some(full_name) = board.look(|state| state.repositories.get(&repository_id).cloned()) else {
-        return refuse(StatusCode::NOT_FOUND, "Not Found");
+    let asker = match app::asker(&board, &request) {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal,
     };
-    let text = |field: &str| request.body[field].as_str().map(str::to_owned);
-    let status = ReceivedStatus {
-        repository_id,
-        sha: sha.to_owned(),
-        context: text("context").unwrap_or_else(|| "default".into()),
-        state: text("state").unwrap_or_default(),
-        description: text("description").unwrap_or_default(),
-        target_url: text("target_url"),
-        at: request.at,
-    };
-    let before = board.look(|state| state.statuses.iter().filter(|old| is_under(old, sha, &status.context)).count());
-    if let Some((field, complaint)) = complaint(&status, before) {
-        return invalid(field, complaint);
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let steps: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if let ("app", _) | (_, Some("installation")) = (steps[0], steps.get(2).copied()) {
+        return match asker {
+            Asker::App => app::answer(&board, &request, &steps, query),
+            Asker::Person | Asker::Installation { .. } => {
+                refuse(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded")
+            }
+        };
     }
-    if let Some(judge) = board.look(|state| state.judge.clone())
-        && let Err(refusal) = ask(&judge, &full_name, sha, &request).await
-    {
+    if matches!(asker, Asker::App) {
+        return refuse(StatusCode::FORBIDDEN, "Resource not accessible by integration");
+    }
+    let id = steps.get(1).and_then(|id| id.parse::<u64>().ok()).unwrap_or_default();
+    let is_write = request.method != "GET";
+    if let Some(refusal) = limits::refusal(&board, &request) {
         return refusal;
     }
-    let number = board.change(|state| {
-        state.statuses.push(status.clone());
-        state.statuses.len()
-    });
-    let body = json!({
-        "id": number, "node_id": format!("SC_{number}"), "avatar_url": null,
-        "url": format!("http://{}/repos/{full_name}/statuses/{sha}", board.address()),
-        "state": status.state, "description": status.description, "target_url": status.target_url,
-        "context": status.context, "created_at": status.at, "updated_at": status.at,
-    });
-    (StatusCode::CREATED, Json(body)).into_response()
+    let (is_known, is_locked) = board.look(|state| (state.repositories.contains_key(&id), state.locked.contains(&id)));
+    if steps[0] != "repositories" || !is_known {
+        return refuse(StatusCode::NOT_FOUND, "Not Found");
+    }
+    if is_write && (is_locked || matches!(asker, Asker::Installation { reads_only: true })) {
+        return refuse(StatusCode::FORBIDDEN, "Resource not accessible by integration");
+    }
+    let is_app = matches!(asker, Asker::Installation { .. });
+    match (request.method.as_str(), &steps[2..]) {
+        ("POST", ["statuses", sha]) => statuses::create(&board, &request, id, sha).await,
+        ("GET", ["commits", sha, "statuses"]) => statuses::list(&board, sha),
+        (_, ["check-runs", ..]) if !is_app => refuse(StatusCode::FORBIDDEN, "You must authenticate via a GitHub App."),
+        ("POST", ["check-runs"]) => checks::create(&board, &request, id).await,
+        ("PATCH", ["check-runs", number]) => checks::update(&board, &request, id, number).await,
+        ("GET", ["commits", sha, "check-runs"]) => checks::list(&board, sha, query),
+        _ => people::answer(&board, &request, id, &steps[2..]).await,
+    }
 }
 
-fn complaint(status: &ReceivedStatus, before: usize) -> Option<(&'static str, String)> {
-    if status.sha.len() != 40 || !status.sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Some(("sha", format!("No commit found for SHA: {}", status.sha)));
-    }
-    if !matches!(status.state.as_str(), "error" | "failure" | "pending" | "success") {
-        return Some(("state", "State is not included in the list".into()));
-    }
-    if status.description.chars().count() > 140 {
-        return Some(("description", "description is too long (maximum is 140 characters)".into()));
-    }
-    let is_web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-    if !status.target_url.as_ref().is_none_or(is_web) {
-        return Some(("target_url", "target_url must use http(s) scheme".into()));
-    }
-    if before >= MAX_PER_CONTEXT {
-        return Some(("base", "This SHA and context has reached the maximum number of statuses.".into()));
-    }
-    None
-}
-
-/// Passes the request on, as it was received.
-async fn ask(judge: &str, full_name: &str, sha: &str, request: &Request) -> Result<(), Response> {
+/// Passes a request on to the judge, as it was received.
+async fn judged(board: &Board<State>, request: &Request, repository: u64) -> Result<(), Response> {
+    let Some((judge, name)) =
+        board.look(|state| Some((state.judge.clone()?, state.repositories.get(&repository).cloned()?)))
+    else {
+        return Ok(());
+    };
+    let path = request.path.replacen(&format!("/repositories/{repository}/"), &format!("/repos/{name}/"), 1);
     let fail = |error: reqwest::Error| refuse(StatusCode::BAD_GATEWAY, &format!("the judge does not answer: {error}"));
     let client = reqwest::Client::builder().tls_certs_only([]).build().map_err(fail)?;
-    let call = client.post(format!("{judge}/repos/{full_name}/statuses/{sha}")).json(&request.body);
+    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
+    let call = client.request(method, format!("{judge}{path}")).json(&request.body);
     let response = call.header("authorization", "Bearer judge").send().await.map_err(fail)?;
     if response.status().is_success() {
         return Ok(());
@@ -203,13 +224,18 @@ async fn ask(judge: &str, full_name: &str, sha: &str, request: &Request) -> Resu
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
-    let documentation = "https://docs.github.com/rest/commits/statuses#create-a-commit-status";
+    let documentation = "https://docs.github.com/rest";
     let body = json!({"message": message, "documentation_url": documentation, "status": status.as_str()});
     (status, Json(body)).into_response()
 }
 
-fn invalid(field: &str, message: String) -> Response {
-    let errors = Value::from(vec![json!({"resource": "Status", "code": "custom", "field": field, "message": message})]);
+fn invalid(resource: &str, field: &str, message: &str) -> Response {
+    let errors = Value::from(vec![json!({"resource": resource, "code": "custom", "field": field, "message": message})]);
     let body = json!({"message": "Validation Failed", "errors": errors, "status": "422"});
     (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+}
+
+/// Returns the value of a parameter of a query.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

@@ -10,7 +10,7 @@ mod server;
 mod slack;
 
 pub use delivery::{Answer, Delivery};
-pub use github::{GitHub, ReceivedStatus};
+pub use github::{GitHub, Limits, MissedDelivery, ReceivedCheck, ReceivedStatus, Said, StandingPull};
 pub use mail::{Mail, MailServer};
 pub use payload::{PullRequest, Push, RepositoryFacts, ping, pull_request, push};
 pub use repository::{SampleFile, SampleKind, SampleRepository};

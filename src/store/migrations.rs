@@ -12,6 +12,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_turns.sql"),
     include_str!("migrations/0008_owners.sql"),
+    include_str!("migrations/0010_forge.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -55,6 +56,7 @@ mod tests {
             "70bbc023f7bccfb3fe80a48192c7323cc538f4bcc4924a76e67ea2d7ace3482e",
             "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
             "ed7c0682bf641b7185384a04ed54223eede0f18d4b8846d2aef0603e66ee329a",
+            "e7e5e4d9b5ba9ae8efa1bd556d3fcabb62e08f3d2fcd8278adecc889d3cf08bb",
         ];
         assert_eq!(hashes, released);
     }

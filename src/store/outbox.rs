@@ -36,8 +36,14 @@ pub struct Claimed {
     pub kind: String,
     /// What to send.
     pub payload: String,
+    /// Whether it must go out whatever waits behind it.
+    pub is_final: bool,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Whether it, or one before it in its lane, may have arrived without our knowing.
+    pub is_unsure: bool,
+    /// How many messages of the lane have arrived.
+    pub sent: u32,
     /// What the outside calls the thing the lane speaks to.
     pub remote_id: Option<String>,
     /// And where that is.
@@ -140,10 +146,13 @@ fn replace(connection: &Connection, message: &NewMessage, due: i64) -> Result<Op
 /// [`Error`] of the store.
 pub fn claim(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Claimed>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, lane, kind, payload, attempts, remote_id, channel FROM outbox LEFT JOIN remote USING (lane)
+        "SELECT id, lane, kind, payload, attempts, remote_id, channel, is_final, coalesce(sent, 0),
+             EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.lane = outbox.lane AND earlier.id <= outbox.id
+                     AND earlier.attempts > 0 AND earlier.state <> 'sent')
+         FROM outbox LEFT JOIN remote USING (lane)
          WHERE state = 'ready' AND next_at <= ?1 AND id = (SELECT min(id) FROM outbox AS other
                WHERE other.lane = outbox.lane AND other.state IN ('ready', 'sending'))
-         ORDER BY next_at, id LIMIT ?2",
+         ORDER BY is_final DESC, next_at, id LIMIT ?2",
     )?;
     let rows = statement.query_map(params![micros(now), limit], |row| {
         Ok(Claimed {
@@ -154,6 +163,9 @@ pub fn claim(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<
             attempts: row.get(4)?,
             remote_id: row.get(5)?,
             channel: row.get(6)?,
+            is_final: row.get(7)?,
+            sent: row.get(8)?,
+            is_unsure: row.get(9)?,
         })
     })?;
     let claimed: Vec<Claimed> = rows.collect::<Result<_, _>>()?;
@@ -188,9 +200,9 @@ pub fn settle(connection: &Connection, message: &Claimed, sent: &Sent, now: Time
                 .execute([message.id])?;
             connection
                 .prepare_cached(
-                    "INSERT INTO remote(lane, remote_id, channel, last_sent_at) VALUES (?1, ?2, ?3, ?4)
+                    "INSERT INTO remote(lane, remote_id, channel, last_sent_at, sent) VALUES (?1, ?2, ?3, ?4, 1)
                      ON CONFLICT(lane) DO UPDATE SET remote_id = coalesce(?2, remote_id),
-                         channel = coalesce(?3, channel), last_sent_at = ?4",
+                         channel = coalesce(?3, channel), last_sent_at = ?4, sent = sent + 1",
                 )?
                 .execute(params![message.lane, remote_id, channel, micros(now)])?;
         }
@@ -219,7 +231,8 @@ pub fn settle(connection: &Connection, message: &Claimed, sent: &Sent, now: Time
 /// # Errors
 /// [`Error`] of the store.
 pub fn recover(connection: &Connection) -> Result<usize, Error> {
-    Ok(connection.execute("UPDATE outbox SET state = 'ready' WHERE state = 'sending'", [])?)
+    let sql = "UPDATE outbox SET state = 'ready', attempts = attempts + 1 WHERE state = 'sending'";
+    Ok(connection.execute(sql, [])?)
 }
 
 /// Puts a dead message back to ready. Returns whether there was one.

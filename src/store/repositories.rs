@@ -1,5 +1,7 @@
 //! Repositories that were seen, as they are called now. Knows no commit.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
@@ -35,6 +37,38 @@ pub fn note(connection: &Connection, host: &str, repository: &Repository) -> Res
         params![host, id, full_name, default_branch],
     )?;
     Ok(())
+}
+
+/// Notes where the App is installed that has a repository; nothing where it is not any more.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn install(connection: &Connection, host: &str, id: u64, installation: Option<u64>) -> Result<(), Error> {
+    let installation = installation.map(signed).transpose()?;
+    let sql = "UPDATE repository SET installation = ?3 WHERE host = ?1 AND id = ?2 AND installation IS NOT ?3";
+    connection.prepare_cached(sql)?.execute(params![host, signed(id)?, installation])?;
+    Ok(())
+}
+
+/// Forgets an installation of the App.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn uninstall(connection: &Connection, host: &str, installation: u64) -> Result<(), Error> {
+    let sql = "UPDATE repository SET installation = NULL WHERE host = ?1 AND installation = ?2";
+    connection.execute(sql, params![host, signed(installation)?])?;
+    Ok(())
+}
+
+/// Returns the repositories whose installation is known, with it.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn installations(connection: &Connection, host: &str) -> Result<Vec<(u64, u64)>, Error> {
+    let sql = "SELECT id, installation FROM repository WHERE host = ?1 AND installation IS NOT NULL";
+    let mut found = connection.prepare_cached(sql)?;
+    let rows = found.query_map([host], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    rows.map(|row| row.map_err(Error::from).and_then(|(id, at)| Ok((unsigned(id)?, unsigned(at)?)))).collect()
 }
 
 /// Finds a repository by its name, in capitals or not. Of several that were called so, the one that was made last.
@@ -76,6 +110,16 @@ pub fn names(connection: &Connection, limit: u32) -> Result<Vec<String>, Error> 
         .prepare_cached("SELECT DISTINCT full_name FROM repository ORDER BY full_name COLLATE NOCASE LIMIT ?1")?;
     let rows = names.query_map([limit], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns what all repositories are called, by number.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn all_names(connection: &Connection) -> Result<HashMap<u64, String>, Error> {
+    let mut names = connection.prepare_cached("SELECT id, full_name FROM repository")?;
+    let rows = names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+    rows.map(|row| row.map_err(Error::from).and_then(|(id, name)| Ok((unsigned(id)?, name)))).collect()
 }
 
 /// Says whether the schedules of a repository were ever read.

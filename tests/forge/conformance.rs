@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use conducto::{
-    forge::{CommitState, CommitStatus, Statuses},
-    standin::GitHub,
+    forge::{CommitState, CommitStatus, Credentials, GitHub},
+    standin,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -57,10 +57,10 @@ async fn judge(url: &str, body: Value) -> u16 {
 #[tokio::test]
 async fn every_status_we_send_is_what_the_description_allows() {
     let (_mock, url) = mock().await;
-    let github = GitHub::start(listener().await, "ghp_right").unwrap();
+    let github = standin::GitHub::start(listener().await, "ghp_right").unwrap();
     github.add_repository(7, "acme/rocket");
     github.judge_by(&url);
-    let statuses = Statuses::build(&github.url(), Some("ghp_right".into())).unwrap();
+    let statuses = GitHub::build(&github.url(), Credentials::Token("ghp_right".into())).unwrap();
     let states = [CommitState::Pending, CommitState::Success, CommitState::Failure, CommitState::Error];
     for (number, state) in states.into_iter().enumerate() {
         let status = CommitStatus {
@@ -71,7 +71,7 @@ async fn every_status_we_send_is_what_the_description_allows() {
             description: "é".repeat(100 * number),
             target_url: (number % 2 == 0).then(|| "https://ci.example.com/app/p/abc-def".into()),
         };
-        statuses.post(&status).await.unwrap();
+        statuses.post_status(&status).await.unwrap();
     }
     assert_eq!(github.statuses(SHA, "conducto/push.release").len(), states.len());
 

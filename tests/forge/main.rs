@@ -2,6 +2,7 @@
 //! line, and the stand-ins over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod app;
 mod conformance;
 mod examples;
 mod git_http;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use conducto::{
-    forge::{CommitState, CommitStatus, Statuses},
+    forge::{CommitState, CommitStatus, Credentials, GitHub},
     model::SendError,
-    standin::{Fault, GitHub},
+    standin::{self, Fault},
 };
 use secrecy::SecretString;
 
@@ -24,10 +24,14 @@ fn status(state: CommitState) -> CommitStatus {
     }
 }
 
-async fn setup(token: Option<&str>) -> (GitHub, Statuses) {
-    let github = GitHub::start(listener().await, "ghp_right").unwrap();
+fn credentials(token: Option<&str>) -> Credentials {
+    token.map_or(Credentials::None, |token| Credentials::Token(SecretString::from(token)))
+}
+
+async fn setup(token: Option<&str>) -> (standin::GitHub, GitHub) {
+    let github = standin::GitHub::start(listener().await, "ghp_right").unwrap();
     github.add_repository(7, "acme/rocket");
-    let statuses = Statuses::build(&github.url(), token.map(SecretString::from)).unwrap();
+    let statuses = GitHub::build(&github.url(), credentials(token)).unwrap();
     (github, statuses)
 }
 
@@ -39,9 +43,9 @@ async fn statuses_arrive_in_order_with_the_pinned_version() {
         tokio::spawn(
             async move { waiting.wait_for(SOON, |github| github.statuses(SHA, "Conducto/Push").len() == 2).await },
         );
-    statuses.post(&status(CommitState::Pending)).await.unwrap();
+    statuses.post_status(&status(CommitState::Pending)).await.unwrap();
     let long = CommitStatus { description: "x".repeat(500), ..status(CommitState::Success) };
-    statuses.post(&long).await.unwrap();
+    statuses.post_status(&long).await.unwrap();
     assert!(waiter.await.unwrap());
     let received = github.statuses(SHA, "conducto/push");
     assert_eq!(received.iter().map(|one| one.state.as_str()).collect::<Vec<_>>(), ["pending", "success"]);
@@ -55,20 +59,20 @@ async fn statuses_arrive_in_order_with_the_pinned_version() {
 async fn trouble_is_classified_and_never_repeated_by_the_client() {
     let (github, statuses) = setup(Some("ghp_right")).await;
     github.fail_next(1, Fault::RateLimited { seconds: 17 });
-    let limited = statuses.post(&status(CommitState::Pending)).await;
+    let limited = statuses.post_status(&status(CommitState::Pending)).await;
     assert!(
         matches!(limited, Err(SendError::RateLimited { after, .. }) if after == Duration::from_secs(17)),
         "{limited:?}"
     );
     github.fail_next(1, Fault::QuotaSpent { seconds: 600 });
-    let spent = statuses.post(&status(CommitState::Pending)).await;
+    let spent = statuses.post_status(&status(CommitState::Pending)).await;
     assert!(
         matches!(spent, Err(SendError::RateLimited { after, .. }) if after > Duration::from_secs(500)),
         "{spent:?}"
     );
     for fault in [Fault::ServerError, Fault::Close, Fault::CloseAfterwards] {
         github.fail_next(1, fault);
-        let failed = statuses.post(&status(CommitState::Pending)).await;
+        let failed = statuses.post_status(&status(CommitState::Pending)).await;
         assert!(matches!(failed, Err(SendError::Transient { .. })), "{fault:?}: {failed:?}");
     }
     assert_eq!(github.requests().len(), 5);
@@ -79,7 +83,7 @@ async fn trouble_is_classified_and_never_repeated_by_the_client() {
 async fn a_server_that_never_answers_is_given_up() {
     let (github, statuses) = setup(Some("ghp_right")).await;
     github.fail_next(1, Fault::Hang);
-    let outcome = statuses.with_deadline(Duration::from_millis(100)).post(&status(CommitState::Pending)).await;
+    let outcome = statuses.with_deadline(Duration::from_millis(100)).post_status(&status(CommitState::Pending)).await;
     assert!(matches!(outcome, Err(SendError::Transient { .. })), "{outcome:?}");
 }
 
@@ -89,8 +93,10 @@ async fn final_answers_say_what_a_person_can_do() {
         let (_github, statuses) = setup(token).await;
         let mut status = status(CommitState::Error);
         change(&mut status);
-        let error = statuses.post(&status).await.unwrap_err();
-        assert!(matches!(error, SendError::Permanent { .. }), "{error:?}");
+        let error = statuses.post_status(&status).await.unwrap_err();
+        let is_for_a_person =
+            matches!(error, SendError::Permanent { .. } | SendError::NoAccess { .. } | SendError::Unauthorized { .. });
+        assert!(is_for_a_person, "{error:?}");
         error.to_string()
     };
     let all = [
@@ -113,16 +119,16 @@ async fn final_answers_say_what_a_person_can_do() {
 async fn the_thousand_and_first_status_is_refused() {
     let (github, statuses) = setup(Some("ghp_right")).await;
     for _ in 0..1_000 {
-        statuses.post(&status(CommitState::Pending)).await.unwrap();
+        statuses.post_status(&status(CommitState::Pending)).await.unwrap();
     }
-    assert!(matches!(statuses.post(&status(CommitState::Pending)).await, Err(SendError::Permanent { .. })));
+    assert!(matches!(statuses.post_status(&status(CommitState::Pending)).await, Err(SendError::Permanent { .. })));
     let other = CommitStatus { context: "conducto/pr".into(), ..status(CommitState::Pending) };
-    statuses.post(&other).await.unwrap();
+    statuses.post_status(&other).await.unwrap();
     assert_eq!(github.all_statuses().len(), 1_001);
 }
 
 #[tokio::test]
 async fn only_web_addresses_make_a_client() {
-    assert!(Statuses::build("github.com", None).is_err());
-    assert!(Statuses::build("http://", None).is_err());
+    assert!(GitHub::build("github.com", Credentials::None).is_err());
+    assert!(GitHub::build("http://", Credentials::None).is_err());
 }

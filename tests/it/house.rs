@@ -22,6 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) const OLD_SECRET: &str = "the secret before it";
 pub(crate) const IMAGE: &str = "conducto-test/busybox:2";
+pub(crate) const APP: u64 = 123_456;
 pub(crate) const TOKEN: &str = "ghp_of_the_tests";
 
 /// Makes the command line of a server, up to its verb.
@@ -36,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) spare: bool,
     /// More lines of the section `[containers]` of the settings.
     pub(crate) more: &'static str,
+    /// Whether the server is a GitHub App, and not the holder of a token.
+    pub(crate) is_app: bool,
+    /// More lines of the section `[github]`.
+    pub(crate) github: &'static str,
     /// The webhook's secret before the present one.
     pub(crate) previous_secret: String,
     /// How the server is called.
@@ -50,6 +55,8 @@ impl Default for Plan {
             docker_socket: "/var/run/docker.sock".into(),
             spare: false,
             more: "",
+            is_app: false,
+            github: "",
             previous_secret: OLD_SECRET.into(),
             server: Box::new(House::command),
         }
@@ -79,7 +86,14 @@ pub(crate) struct House {
 impl House {
     pub(crate) async fn build(plan: Plan) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let github = GitHub::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), TOKEN).unwrap();
+        let (github, access) = if plan.is_app {
+            let public_key = include_str!("../fixtures/github/app.pub.pem");
+            let github = GitHub::start_for_app(TcpListener::bind("127.0.0.1:0").await.unwrap(), APP, public_key).unwrap();
+            let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/github/app.pem");
+            (github, format!("app_id = {APP}\napp_key_file = \"{key}\""))
+        } else {
+            (GitHub::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), TOKEN).unwrap(), format!("token = \"{TOKEN}\""))
+        };
         let slack = Slack::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), "xoxb-tests").unwrap();
         let git = root.path().join("git");
         let repository = SampleRepository::init(&git.join("acme/api.git")).unwrap();
@@ -92,12 +106,13 @@ impl House {
         github.add_repository(facts.id, facts.full_name.clone());
         let settings = format!(
             "listen = \"127.0.0.1:0\"\nexecutor = \"{}\"\nallow_process = true\n\
-             [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
+             [github]\nwebhook_secret = \"{SECRET}\"\nwebhook_secret_previous = \"{}\"\n{access}\n{}\napi_url = \"{}\"\ngit_url = \"file://{}\"\n\
              [slack]\nbot_token = \"xoxb-tests\"\napi_url = \"{}\"\n\
              [containers]\nslots = {}\ndocker_socket = \"{}\"\nidle_timeout = \"1s\"\nspare = {}\ndefault_image = \"{IMAGE}\"\n{}\
              [log]\nfilter = \"info,conducto=debug\"\nformat = \"text\"\n",
             plan.executor,
             plan.previous_secret,
+            plan.github,
             github.url(),
             git.display(),
             slack.url(),

@@ -9,6 +9,7 @@
 mod actions;
 mod backup;
 mod caches;
+mod checks;
 mod commands;
 mod crash;
 mod cron;

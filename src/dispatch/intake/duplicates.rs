@@ -51,7 +51,7 @@ pub(super) async fn settle(
                 let is_newer = rival.position > waiting.seq;
                 let newer = if is_newer { "newer, and " } else { "" };
                 let words = format!("suppressed (conducto.cfg): {id} is {newer}still at work");
-                let refusal = feedback::refusal(&shared.options, trigger, section, &waiting.guid, &words);
+                let refusal = feedback::suppression(&shared.options, trigger, section, &waiting.guid, &words);
                 // Of the same commit, the one at work tells how it goes.
                 conclusion.messages.extend(refusal.filter(|_| rival.sha != trigger.sha));
                 let (kind, _) = trigger.subject();

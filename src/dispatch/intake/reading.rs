@@ -16,7 +16,7 @@ use crate::{
     dispatch::{feedback, shared::Shared},
     forge::{self, Envelope, Malformed, Parsed, Source, Verified},
     git::{self, FileAtCommit, MirrorName, Wanted},
-    model::{Hold, Launch, Trigger, TriggerKind},
+    model::{Diagnostic, Hold, Launch, Trigger, TriggerKind},
     store::{
         Error,
         inbox::{self, Verdict, Waiting},
@@ -90,8 +90,9 @@ async fn launches(
     let dedupe_key = Some(trigger.dedupe_key());
     let mut conclusion = Conclusion { dedupe_key, seen, ..Conclusion::default() };
     let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
-    let refuse = |mut conclusion: Conclusion, section: &str, words: String| {
-        conclusion.messages.extend(feedback::refusal(&shared.options, &trigger, section, &waiting.guid, &words));
+    let refuse = |mut conclusion: Conclusion, section: &str, words: String, mistakes: &[Diagnostic]| {
+        let refusal = feedback::refusal(&shared.options, &trigger, section, &waiting.guid, &words, mistakes);
+        conclusion.messages.extend(refusal);
         conclusion.verdict = Some((Verdict::Failed, words));
         conclusion
     };
@@ -100,7 +101,7 @@ async fn launches(
         if error.is_passing() && waiting.attempts < TRIES {
             return Err(Trouble::Later(words));
         }
-        return Ok(refuse(conclusion, trigger.event_name(), words));
+        return Ok(refuse(conclusion, trigger.event_name(), words, &[]));
     }
     let skipped = skipped(shared, &mirror, &trigger).await?;
     let is_default = schedules::is_at_default_branch(&trigger);
@@ -119,20 +120,25 @@ async fn launches(
             conclusion.verdict = Some((Verdict::Ignored, words));
             return Ok(conclusion);
         }
-        CfgAtCommit::Unusable(words) => return Ok(refuse(conclusion, trigger.event_name(), words)),
+        CfgAtCommit::Unusable(words) => return Ok(refuse(conclusion, trigger.event_name(), words, &[])),
     };
     if is_default {
         // While it holds a mistake, what it said before goes on.
         conclusion.schedules = cfg.as_ref().map(schedules::of);
     }
     if let Some(words) = skipped {
+        let answer = cfg.as_ref().map(|cfg| definition::matching(cfg, &trigger, None));
+        for section in answer.iter().flat_map(|answer| &answer.launching) {
+            let mark = feedback::skipped(&shared.options, &trigger, &section.name(), &waiting.guid, &words);
+            conclusion.messages.extend(mark);
+        }
         conclusion.verdict = Some((Verdict::Ignored, words));
         return Ok(conclusion);
     }
     let Some(cfg) = cfg else {
         conclusion.diagnostics = definition::text(&diagnostics, false);
         let words = definition::summary(&diagnostics).unwrap_or_else(|| format!("{name} cannot be read"));
-        return Ok(refuse(conclusion, trigger.event_name(), words));
+        return Ok(refuse(conclusion, trigger.event_name(), words, &diagnostics));
     };
     let changed = changed_files(shared, &mirror, &trigger).await;
     let answer = definition::matching(&cfg, &trigger, changed.as_deref());
@@ -144,7 +150,8 @@ async fn launches(
         } else {
             let words = definition::summary(&found).unwrap_or_else(|| "the definition cannot be read".to_owned());
             let name = section.name();
-            conclusion.messages.extend(feedback::refusal(&shared.options, &trigger, &name, &waiting.guid, &words));
+            let refusal = feedback::refusal(&shared.options, &trigger, &name, &waiting.guid, &words, &found);
+            conclusion.messages.extend(refusal);
             failures.push(format!("{name}: {words}"));
         }
         diagnostics.append(&mut found);
@@ -212,7 +219,8 @@ fn cfg_sha(trigger: &Trigger) -> &str {
 
 /// Fetches what the trigger speaks of. Returns the commit that could not be had, and why.
 async fn fetch(shared: &Shared, trigger: &Trigger, source: &Source) -> Result<(), (String, git::Error)> {
-    let remote = tip::remote(shared, &trigger.host, &trigger.repository);
+    let remote = tip::remote(shared, &trigger.host, &trigger.repository).await;
+    let remote = remote.map_err(|error| (trigger.sha.clone(), error))?;
     // `HEAD` leads to the right commit and is no reference that a mirror could keep.
     let reference = Some(source.reference.clone()).filter(|reference| reference != "HEAD");
     let mut needed = vec![Wanted { sha: trigger.sha.clone(), reference }];

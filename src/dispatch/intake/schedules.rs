@@ -66,7 +66,7 @@ pub(super) async fn first_look(shared: &Shared, trigger: &Trigger) -> Option<Vec
 }
 
 async fn look(shared: &Shared, trigger: &Trigger, branch: &str) -> Result<Option<Vec<NewSchedule>>, git::Error> {
-    let remote = tip::remote(shared, &trigger.host, &trigger.repository);
+    let remote = tip::remote(shared, &trigger.host, &trigger.repository).await?;
     let (mirrors, reference) = (&shared.parts.mirrors, format!("refs/heads/{branch}"));
     let sha = mirrors.tip(&remote, &reference).await?;
     mirrors.fetch(&remote, &[Wanted { sha: sha.clone(), reference: Some(reference) }]).await?;

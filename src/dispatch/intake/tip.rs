@@ -4,17 +4,29 @@ use super::reading::{TRIES, Trouble};
 use crate::{
     dispatch::shared::Shared,
     git::{self, MirrorName, Remote},
-    model::{Repository, Trigger, TriggerKind},
+    model::{Repository, SendError, Trigger, TriggerKind},
     store::inbox::{Verdict, Waiting},
 };
 
-/// Returns the server that has a repository.
-pub(in crate::dispatch) fn remote(shared: &Shared, host: &str, repository: &Repository) -> Remote {
-    Remote {
-        name: MirrorName { host: host.to_owned(), id: repository.id },
-        url: format!("{}/{}.git", shared.options.git_url, repository.full_name),
-        token: shared.options.forge_token.clone(),
-    }
+/// Returns the server that has a repository, with a token that lets in.
+///
+/// # Errors
+/// When the forge gives none.
+pub(in crate::dispatch) async fn remote(
+    shared: &Shared,
+    host: &str,
+    repository: &Repository,
+) -> Result<Remote, git::Error> {
+    let url = format!("{}/{}.git", shared.options.git_url, repository.full_name);
+    // A folder asks for no credentials.
+    let token = if url.starts_with("http") { shared.parts.github.clone_token(repository.id).await } else { Ok(None) };
+    let token = token.map_err(|error| match error {
+        SendError::RateLimited { .. } | SendError::Transient { .. } => git::Error::Unavailable(error.to_string()),
+        SendError::NoAccess { message } | SendError::Unauthorized { message } | SendError::Permanent { message } => {
+            git::Error::Denied(message)
+        }
+    })?;
+    Ok(Remote { name: MirrorName { host: host.to_owned(), id: repository.id }, url, token })
 }
 
 /// Puts the commit into a trigger that has none: the tip of its reference, as it is now. Where there is none, the delivery has
@@ -27,8 +39,11 @@ pub(super) async fn complete(
     if !trigger.sha.is_empty() {
         return Ok(None);
     }
-    let remote = remote(shared, &trigger.host, &trigger.repository);
-    let error = match shared.parts.mirrors.tip(&remote, &trigger.reference()).await {
+    let tip = match remote(shared, &trigger.host, &trigger.repository).await {
+        Ok(remote) => shared.parts.mirrors.tip(&remote, &trigger.reference()).await,
+        Err(error) => Err(error),
+    };
+    let error = match tip {
         Ok(sha) => {
             trigger.sha = sha;
             return Ok(None);
