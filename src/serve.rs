@@ -36,6 +36,7 @@ use crate::{
     notify::{Access, Mailer, Slack},
     settings::{Anonymous, ExecutorChoice, Feedback, Reserve, Settings},
     store::{self, Store},
+    vault::Vault,
 };
 
 /// How often server and workers say something to one another.
@@ -115,6 +116,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         executor,
         hub,
         github: GitHub::build(&settings.github.api_url, credentials(&settings)?)?,
+        vault: Arc::new(vault(&settings, &layout)?),
         slack: slack(&settings)?,
         mailer: mailer(&settings)?,
     };
@@ -231,10 +233,18 @@ fn mailer(settings: &Settings) -> anyhow::Result<Option<Mailer>> {
     Ok(Some(Mailer::build(url, from, usual.filter(|to| !to.is_empty()).collect())?))
 }
 
+fn vault(settings: &Settings, layout: &Layout) -> anyhow::Result<Vault> {
+    Ok(match &settings.secrets.key {
+        Some(keys) => Vault::given(keys)?,
+        None => Vault::in_file(layout.secret_key()),
+    })
+}
+
 fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options {
     dispatch::Options {
         layout: layout.clone(),
         public_url: url.to_owned(),
+        owner: settings.user.clone(),
         forge_host: settings.github.host.clone(),
         git_url: settings.github.git_url.clone(),
         feedback: match settings.github.feedback {

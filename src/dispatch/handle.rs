@@ -19,7 +19,7 @@ use super::{
     manual::{LaunchRequest, NoLaunch},
     node_token::NodeTokens,
     options::{Options, Parts},
-    outbox, pool, recovery, reports, retention,
+    outbox, pool, recovery, reports, retention, secrets,
     shared::Shared,
     view::{AttemptView, DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
     watch,
@@ -66,7 +66,7 @@ pub struct NewDelivery {
 /// The handle.
 #[derive(Clone)]
 pub struct Dispatch {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Dispatch {
@@ -86,6 +86,7 @@ impl Dispatch {
         let fresh = clock::random();
         let key = parts.store.write(move |connection| access::node_key(connection, fresh)).await?;
         let shared = Arc::new(Shared::new(options, parts, pool, fence, NodeTokens::new(key), stop));
+        shared.note_secrets(shared.store.read(secrets::has_any).await?);
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
@@ -426,7 +427,8 @@ impl Dispatch {
         Ok(self.shared.store.read(tokens::any).await?)
     }
 
-    /// Keeps a token with these scopes (`read`, `operate`, `admin`, separated by blanks).
+    /// Keeps a token with these scopes (`read`, `operate`, `secret:read`, `secret:write`, `secret:use`, `admin`, separated by
+    /// blanks).
     ///
     /// # Errors
     /// [`Error::Unavailable`].

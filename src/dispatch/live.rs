@@ -16,7 +16,7 @@ use super::{
     glance::{self, Glance, ShapeKey},
     growth,
     notices::Watched,
-    pool, recovery, registry,
+    pool, recovery, registry, secrets,
     shared::Shared,
     start,
     view::{NodeView, PipelineView},
@@ -52,6 +52,8 @@ pub(super) enum Message {
     LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
     /// Show all nodes at a glance; their names and places only where they are not these any more.
     Glance { known: Option<ShapeKey>, reply: oneshot::Sender<Glance> },
+    /// Say which secrets you can have, or this attempt that a worker is about to begin.
+    Claim { attempt: Option<(Fence, WorkerId)>, reply: oneshot::Sender<Option<secrets::Claim>> },
     /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
     Adopt { reply: oneshot::Sender<()> },
     /// Tell the world again what else it must do.
@@ -84,6 +86,7 @@ enum Look {
     All(oneshot::Sender<PipelineView>),
     At(NodePath, oneshot::Sender<Result<NodeView, Error>>),
     Glance(Option<ShapeKey>, oneshot::Sender<Glance>),
+    Claim(Option<(Fence, WorkerId)>, oneshot::Sender<Option<secrets::Claim>>),
 }
 
 /// What one batch of messages has led to, before it is committed.
@@ -191,6 +194,7 @@ impl Live {
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
                 Message::Glance { known, reply } => looks.push(Look::Glance(known, reply)),
+                Message::Claim { attempt, reply } => looks.push(Look::Claim(attempt, reply)),
                 Message::Adopt { reply } => adopt = Some(reply),
                 Message::Resume { reply } => resume = Some(reply),
             }
@@ -217,6 +221,9 @@ impl Live {
     fn show(&self, look: Look) {
         match look {
             Look::All(reply) => drop(reply.send(answer::pipeline(&self.shared, &self.pipeline))),
+            Look::Claim(attempt, reply) => {
+                drop(reply.send(secrets::claim(&self.shared, &self.pipeline, attempt.as_ref())));
+            }
             Look::At(path, reply) => {
                 let node = find(self.pipeline.definition(), &path);
                 drop(reply.send(node.map(|node| answer::node_alone(&self.shared, &self.pipeline, node))));

@@ -35,6 +35,7 @@ mod refetch;
 mod registry;
 mod reports;
 mod retention;
+mod secrets;
 mod shared;
 #[cfg(test)]
 mod simulation;
@@ -57,3 +58,4 @@ pub use identity::{Identity, Scope};
 pub use manual::{LaunchRequest, NoLaunch};
 pub use options::{Data, Feedback, Options, Parts, Reserve, Retention};
 pub use pool::{Amounts, Budget};
+pub use secrets::{Credentials, NoSecret, Rotated, SecretWish};

@@ -12,6 +12,7 @@ use crate::{
     logs::Logs,
     notify::{Mailer, Slack},
     store::Store,
+    vault::Vault,
 };
 
 /// What the operator decided, as far as it matters here.
@@ -21,6 +22,8 @@ pub struct Options {
     pub layout: Layout,
     /// How people reach this server, without a slash at the end.
     pub public_url: String,
+    /// Whose secrets and data the pipelines of this server have besides the organisation's: a login or an e-mail address.
+    pub owner: String,
     /// Host name of the forge, e.g. `github.com`.
     pub forge_host: String,
     /// What a repository's name is appended to for git, e.g. `https://github.com`.
@@ -107,6 +110,8 @@ pub struct Parts {
     pub hub: Hub,
     /// GitHub, and our name there.
     pub github: GitHub,
+    /// What seals secrets.
+    pub vault: Arc<Vault>,
     /// Slack, where it is set up.
     pub slack: Option<Slack>,
     /// E-mail, where it is set up.

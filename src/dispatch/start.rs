@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     options::Options,
     pool::{Amounts, Queue, QueueKey},
+    secrets,
     shared::Shared,
 };
 use crate::{
@@ -144,6 +145,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         isolation: isolation(&shared.options, pipeline, node),
         shell: tree.shell(node).map(str::to_owned),
         caching: caching(&shared.options, pipeline, node),
+        secrets: secrets::is_to_ask(shared, pipeline.launch()),
     })
 }
 
@@ -188,7 +190,13 @@ fn param_variable(name: &str) -> String {
     format!("CONDUCTO_PARAM_{}", name.to_uppercase())
 }
 
-fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence) -> BTreeMap<String, String> {
+/// Returns the variables that the server sets itself: nothing else may have their names.
+pub(super) fn generated(
+    shared: &Shared,
+    pipeline: &Pipeline,
+    node: NodeIndex,
+    fence: Fence,
+) -> BTreeMap<String, String> {
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
     let layout = &shared.options.layout;

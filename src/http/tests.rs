@@ -119,6 +119,7 @@ impl Service {
             executor: Arc::new(Nowhere),
             hub: Hub::new(hub_options, sink),
             github: GitHub::build(&nowhere, Credentials::None).unwrap(),
+            vault: Arc::new(crate::vault::Vault::in_file(layout.secret_key())),
             slack: None,
             mailer: None,
         };
@@ -126,6 +127,7 @@ impl Service {
         let options = dispatch::Options {
             layout,
             public_url: "http://ci.example.org".into(),
+            owner: "ada".into(),
             forge_host: "github.com".into(),
             git_url: nowhere,
             feedback: dispatch::Feedback::Statuses,

@@ -32,6 +32,8 @@ pub struct Settings {
     pub slack: Slack,
     /// Letters to people.
     pub email: Email,
+    /// What seals the secrets of nodes.
+    pub secrets: Secrets,
     /// Containers of workers.
     pub containers: Containers,
     /// What nodes share.
@@ -91,6 +93,13 @@ pub enum Feedback {
     Auto,
     /// As commit statuses.
     Statuses,
+}
+
+/// What seals the secrets of nodes.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// The keys; without them they are kept in a file.
+    pub key: Option<SecretString>,
 }
 
 /// What is needed to speak with Slack.
@@ -290,6 +299,7 @@ impl Default for Settings {
                 git_url: "https://github.com".to_owned(),
                 host: "github.com".to_owned(),
             },
+            secrets: Secrets { key: None },
             slack: Slack {
                 bot_token: None,
                 webhook_url: None,

@@ -39,6 +39,7 @@ enum Text {
     Hello(Hello),
     Heartbeat,
     Tunnel { version: u32, resume_key: String },
+    Wants { fence: Fence },
     Started { seq: u64, fence: Fence, pid: u32 },
     Returned { seq: u64, fence: Fence },
     Notice { seq: u64, fence: Fence, text: String },
@@ -84,6 +85,7 @@ pub fn encode_from_worker(message: &FromWorker) -> Frame {
         FromWorker::Tunnel { version, resume_key } => {
             Text::Tunnel { version: *version, resume_key: resume_key.clone() }
         }
+        FromWorker::Wants { fence } => Text::Wants { fence: *fence },
         FromWorker::Numbered { seq, message } => match message {
             Message::Started { fence, pid } => Text::Started { seq: *seq, fence: *fence, pid: *pid },
             Message::Returned { fence } => Text::Returned { seq: *seq, fence: *fence },
@@ -120,6 +122,7 @@ pub fn decode_from_worker(frame: &Frame) -> Result<Option<FromWorker>, Malformed
             Text::Hello(hello) => FromWorker::Hello(hello),
             Text::Heartbeat => FromWorker::Heartbeat,
             Text::Tunnel { version, resume_key } => FromWorker::Tunnel { version, resume_key },
+            Text::Wants { fence } => FromWorker::Wants { fence },
             Text::Started { seq, fence, pid } => FromWorker::Numbered { seq, message: Message::Started { fence, pid } },
             Text::Returned { seq, fence } => FromWorker::Numbered { seq, message: Message::Returned { fence } },
             Text::Notice { seq, fence, text } => FromWorker::Numbered { seq, message: Message::Notice { fence, text } },
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Isolation, KillReason},
-        worker::protocol::Start,
+        worker::{Secret, protocol::Start},
     };
 
     fn outcome() -> impl Strategy<Value = Outcome> {
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn greetings_survive_their_encoding() {
         let hello = Hello { version: 1, resume_key: None, running: Some(Fence(7)), last_fence: Some(Fence(9)) };
-        for sent in [FromWorker::Hello(hello), FromWorker::Heartbeat] {
+        for sent in [FromWorker::Hello(hello), FromWorker::Heartbeat, FromWorker::Wants { fence: Fence(7) }] {
             assert_eq!(decode_from_worker(&encode_from_worker(&sent)).unwrap(), Some(sent));
         }
     }
@@ -218,11 +221,14 @@ mod tests {
             isolation: Isolation::Pristine,
             shell: None,
             caching: Default::default(),
+            secrets: true,
         };
         let orders = [
             ToWorker::Welcome { resume_key: Some("k".into()), heartbeat_ms: 1, orphan_ms: 2 },
             ToWorker::Start(Box::new(start)),
             ToWorker::Stop { fence: Fence(3), reason: KillReason::User },
+            ToWorker::Secrets { fence: Fence(3), secrets: vec![Secret::new("A".into(), "ü\n", true)] },
+            ToWorker::NoSecrets { fence: Fence(3), message: "why".into() },
             ToWorker::Ack { seq: u64::MAX },
             ToWorker::Heartbeat,
             ToWorker::Bye,

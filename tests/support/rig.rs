@@ -61,7 +61,7 @@ impl Seen {
                 self.outcome = Some(outcome);
                 self.log_bytes = log_bytes;
             }
-            Report::Connected { .. } | Report::Disconnected => {}
+            Report::Connected { .. } | Report::Disconnected | Report::Wants { .. } => {}
         }
     }
 }
@@ -157,7 +157,7 @@ impl Rig {
             | Report::Notice { fence, .. }
             | Report::Output { fence, .. }
             | Report::Finished { fence, .. } => Some(*fence),
-            Report::Connected { .. } | Report::Disconnected => None,
+            Report::Connected { .. } | Report::Disconnected | Report::Wants { .. } => None,
         };
         if let Some(fence) = fence {
             self.seen.get_mut(&fence).expect("only leased attempts are spoken of").take(report.clone());
@@ -205,6 +205,7 @@ pub(crate) fn order(fence: u64, command: &str) -> Start {
         isolation,
         shell: None,
         caching: Default::default(),
+        secrets: false,
     }
 }
 

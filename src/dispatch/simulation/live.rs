@@ -263,6 +263,7 @@ impl Server {
                     isolation: Isolation::Shared,
                     shell: None,
                     caching: Default::default(),
+                    secrets: false,
                 };
                 let Some((_, attempt)) = pipeline.live_attempt(fence) else { return };
                 let queue = start::queue_of(options, pipeline, attempt, pipeline.container_of(fence));

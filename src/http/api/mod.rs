@@ -16,3 +16,4 @@ pub(super) mod outbox;
 pub(super) mod owner;
 pub(super) mod pipelines;
 pub(super) mod prune;
+pub(super) mod secrets;

@@ -77,6 +77,7 @@ pub(super) fn launch() -> Launch {
         hold: None,
         most_mem: None,
         turn: None,
+        secrets: None,
     }
 }
 
