@@ -14,9 +14,9 @@ pub(crate) use place::{Local, Place, Source, unnamed};
 /// Whose data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// What the nodes of one pipeline share
+    // What the nodes of one pipeline share.
     Pipeline,
-    /// What all pipelines of one user share
+    // What all pipelines of one user share.
     User,
 }
 
@@ -34,10 +34,10 @@ impl Kind {
 pub(crate) struct Data {
     #[command(flatten)]
     remote: Remote,
-    /// Whose data
+    /// Of one pipeline, or of a user
     #[arg(value_enum)]
     kind: Kind,
-    /// A command with its arguments, in their order or as --name=VALUE
+    /// See below; arguments in their order or as --name=VALUE
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
     words: Vec<String>,
 }

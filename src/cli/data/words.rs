@@ -19,16 +19,14 @@ Commands:
   puts NAME                              Store what comes from standard input
   delete NAME [--recursive]              Delete what is stored
   url NAME [--no-path_only]              Print where the server shows it
-  save-cache NAME CHECKSUM SAVE_DIR      Store a folder under a name and a checksum
-  restore-cache NAME CHECKSUM RESTORE_DIR  Restore it into another folder
+  save-cache NAME CHECKSUM DIR           Store a folder under a name and a checksum
+  restore-cache NAME CHECKSUM DIR        Restore it into another folder
   cache-exists NAME CHECKSUM             Say whether it is stored
   clear-cache NAME [CHECKSUM]            Delete it, or all of that name
 
 Options of every command:
   --id=PIPELINE    Of this pipeline, as in abc-def
-  --local          Outside of nodes: in the base directory of this machine, without asking a server
-  --server=URL     Address of the server
-  --token=TOKEN    API token";
+  --local          Outside of nodes: on the disk of this machine, without asking a server";
 
 /// How an argument is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
