@@ -16,8 +16,19 @@ export async function open({ theme = 'light', width = 1280, height = 860, isSign
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' })
   if (isSignedIn) await context.addCookies([{ name: 'conducto_token', value: house.token, url: house.url, httpOnly: true }])
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: house.url })
+  // While one works on the app: its files as they were built last, and not those in the binary.
+  if (process.env.WEB_DIST) {
+    await context.route(/\/app\/(?!style)/, async (route) => {
+      const path = new URL(route.request().url()).pathname
+      const isAsset = path.startsWith('/app/assets/')
+      if (!isAsset && !route.request().isNavigationRequest()) return route.continue()
+      const headers = isAsset ? {} : { ...(await route.fetch()).headers() }
+      for (const name of ['content-encoding', 'content-length', 'etag']) delete headers[name]
+      return route.fulfill({ path: `dist${isAsset ? path : '/app/index.html'}`, headers: isAsset ? undefined : headers })
+    })
+  }
   const page = await context.newPage()
-  page.setDefaultTimeout(30_000)
+  page.setDefaultTimeout(60_000)
   const wrong = []
   page.on('pageerror', (error) => wrong.push(String(error)))
   page.on('dialog', (dialog) => {
