@@ -19,6 +19,7 @@ use super::{
     intake::Door,
     live::Message,
     options::{Options, Parts},
+    permissions::Permissions,
     pool,
     registry::Registry,
     traffic::Traffic,
@@ -57,6 +58,9 @@ pub(super) struct Shared {
     pub(super) schedules_changed: Notify,
     pub(super) turns: Turns,
     pub(super) traffic: Traffic,
+    pub(super) permissions: Permissions,
+    /// Says that a delivery could not be stored: the forge will not send it again by itself.
+    pub(super) has_refused: Notify,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -89,6 +93,8 @@ impl Shared {
             schedules_changed: Notify::new(),
             turns: Turns::default(),
             traffic: Traffic::default(),
+            permissions: Permissions::default(),
+            has_refused: Notify::new(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

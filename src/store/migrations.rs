@@ -5,13 +5,14 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_turns.sql"),
     include_str!("migrations/0010_forge.sql"),
+    include_str!("migrations/0011_commits.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -55,6 +56,7 @@ mod tests {
             "70bbc023f7bccfb3fe80a48192c7323cc538f4bcc4924a76e67ea2d7ace3482e",
             "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
             "e7e5e4d9b5ba9ae8efa1bd556d3fcabb62e08f3d2fcd8278adecc889d3cf08bb",
+            "8d7454052e1f9bdc3f28e89b2a0a3e4d3c97473ece1693dae4a10f18a5f2cbe0",
         ];
         assert_eq!(hashes, released);
     }

@@ -16,6 +16,7 @@ pub mod retention;
 mod row;
 pub mod schedules;
 pub mod server;
+pub mod sweeps;
 pub mod tokens;
 pub mod turns;
 

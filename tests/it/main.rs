@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod asks;
 mod backup;
 mod checks;
 mod commands;
@@ -22,6 +23,7 @@ mod house;
 mod kills;
 mod launch;
 mod looking;
+mod missed;
 mod mistakes;
 mod octokit;
 #[path = "../forge/oracles.rs"]
