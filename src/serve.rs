@@ -34,7 +34,7 @@ use crate::{
     layout::Layout,
     logs::Logs,
     notify::{Access, Mailer, Slack},
-    settings::{Anonymous, ExecutorChoice, Feedback, Reserve, Settings},
+    settings::{Anonymous, ExecutorChoice, Feedback, ForkPolicy, Reserve, Settings},
     store::{self, Store},
     vault::Vault,
 };
@@ -120,6 +120,11 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         slack: slack(&settings)?,
         mailer: mailer(&settings)?,
     };
+    if parts.github.app_id().is_none() {
+        tracing::info!(
+            "no GitHub App is set up: commit statuses only, and what is missed while the server is down stays missed"
+        );
+    }
     let options = options(&settings, &layout, &url);
     let dispatch = Dispatch::start(options, parts, reported, identity, stop.clone()).await?;
     keep_admin_token(&dispatch, &layout).await?;
@@ -251,6 +256,11 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
             Feedback::Auto if settings.github.app_id.is_some() => dispatch::Feedback::Checks,
             Feedback::Auto | Feedback::Statuses => dispatch::Feedback::Statuses,
         },
+        sweep: settings.github.sweep,
+        forks: dispatch::Forks {
+            usual: fork_policy(settings.github.forks),
+            of: settings.github.forks_of.iter().map(|(name, policy)| (name.clone(), fork_policy(*policy))).collect(),
+        },
         rates: Rates::of(settings.github.writes_per_minute),
         budget: Machine::look().budget(&settings.containers),
         privileged_repositories: settings.containers.privileged_repositories.clone(),
@@ -274,6 +284,14 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
             Reserve::Bytes(bytes) => dispatch::Reserve::Bytes(bytes),
             Reserve::Percent(percent) => dispatch::Reserve::Percent(percent),
         },
+    }
+}
+
+fn fork_policy(policy: ForkPolicy) -> dispatch::ForkPolicy {
+    match policy {
+        ForkPolicy::Approve => dispatch::ForkPolicy::Approve,
+        ForkPolicy::RunWithoutSecrets => dispatch::ForkPolicy::RunWithoutSecrets,
+        ForkPolicy::Never => dispatch::ForkPolicy::Never,
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention, secrets,
     shared::Shared,
+    sweep,
     view::{AttemptView, DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
     watch,
 };
@@ -87,6 +88,11 @@ impl Dispatch {
         let key = parts.store.write(move |connection| access::node_key(connection, fresh)).await?;
         let shared = Arc::new(Shared::new(options, parts, pool, fence, NodeTokens::new(key), stop));
         shared.note_secrets(shared.store.read(secrets::has_any).await?);
+        let host = shared.options.forge_host.clone();
+        let installations = shared.store.read(move |connection| repositories::installations(connection, &host)).await?;
+        for (repository, installation) in installations {
+            shared.parts.github.note_installation(repository, installation);
+        }
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
@@ -94,6 +100,7 @@ impl Dispatch {
         tasks.spawn(outbox::run(Arc::clone(&shared)));
         tasks.spawn(cron::run(Arc::clone(&shared)));
         tasks.spawn(retention::run(Arc::clone(&shared)));
+        tasks.spawn(sweep::run(Arc::clone(&shared)));
         tasks.spawn(disk::watch(Arc::clone(&shared)));
         tasks.spawn(recovery::run(Arc::clone(&shared), backlog));
         Ok(Self { shared })
@@ -117,7 +124,8 @@ impl Dispatch {
         let headers = serde_json::to_string(&headers).map_err(|error| Error::Unavailable(Box::new(error)))?;
         let body = Packed::of(&body)?;
         let delivery = inbox::NewDelivery { guid, event, headers, body };
-        let is_new = self.shared.store.write_at_once(move |connection| inbox::put(connection, &delivery, now)).await?;
+        let put = self.shared.store.write_at_once(move |connection| inbox::put(connection, &delivery, now)).await;
+        let is_new = put.inspect_err(|_| self.shared.has_refused.notify_one())?;
         if is_new {
             self.shared.door.has_stored();
         }

@@ -32,6 +32,10 @@ pub struct Options {
     pub feedback: Feedback,
     /// How often the forge may be written to.
     pub rates: Rates,
+    /// How often the forge's list of deliveries is gone through for those that never arrived.
+    pub sweep: Duration,
+    /// What is done with the code of forks.
+    pub forks: Forks,
     /// What the workers may have of the machine.
     pub budget: Budget,
     /// `owner/name` of the repositories whose nodes may use the machine's own Docker and pass arguments to `docker run`.
@@ -72,6 +76,34 @@ pub enum Feedback {
     Statuses,
     /// As check runs.
     Checks,
+}
+
+/// What is done with the code of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForkPolicy {
+    /// It waits until somebody has approved the commit.
+    Approve,
+    /// It runs at once; as always without any secret.
+    RunWithoutSecrets,
+    /// It does not run.
+    Never,
+}
+
+/// The policies of all repositories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forks {
+    /// Where nothing else is said.
+    pub usual: ForkPolicy,
+    /// By `owner/name`, in capitals or not.
+    pub of: Vec<(String, ForkPolicy)>,
+}
+
+impl Forks {
+    /// Returns the policy of a repository.
+    pub fn of(&self, full_name: &str) -> ForkPolicy {
+        let own = self.of.iter().find(|(name, _)| name.eq_ignore_ascii_case(full_name));
+        own.map_or(self.usual, |(_, policy)| *policy)
+    }
 }
 
 /// How long what lies on the disk is kept. States, attempts and definitions are kept for ever.

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::{
     checks::{self, CHECK},
     feedback::{Chat, EMAIL, REFUSED, SLACK, STATUS},
+    reply::{self, REPLY},
     shared::Shared,
     traffic::Budget,
 };
@@ -128,6 +129,7 @@ async fn send(shared: &Shared, message: &Claimed) -> Sent {
     let sent = match message.kind.as_str() {
         STATUS => send_status(shared, message).await,
         CHECK => checks::send(shared, message).await,
+        REPLY => reply::send(shared, message).await,
         SLACK => send_chat(shared, message).await,
         EMAIL => send_letter(shared, message).await,
         REFUSED => read(&message.payload).and_then(|reason| Err(SendError::Permanent { message: reason })),
@@ -190,7 +192,7 @@ fn failed(shared: &Shared, message: &Claimed, budget: &Budget, error: SendError)
 fn repository(message: &Claimed) -> Option<u64> {
     let payload: serde_json::Value = serde_json::from_str(&message.payload).ok()?;
     match message.kind.as_str() {
-        STATUS => payload["repository_id"].as_u64(),
+        STATUS | REPLY => payload["repository_id"].as_u64(),
         CHECK => payload["run"]["repository_id"].as_u64(),
         _ => None,
     }

@@ -21,6 +21,7 @@ use super::{
     live::Message,
     node_token::NodeTokens,
     options::{Options, Parts},
+    permissions::Permissions,
     pool,
     registry::Registry,
     traffic::Traffic,
@@ -61,6 +62,9 @@ pub(super) struct Shared {
     pub(super) schedules_changed: Notify,
     pub(super) turns: Turns,
     pub(super) traffic: Traffic,
+    pub(super) permissions: Permissions,
+    /// Says that a delivery could not be stored: the forge will not send it again by itself.
+    pub(super) has_refused: Notify,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -100,6 +104,8 @@ impl Shared {
             schedules_changed: Notify::new(),
             turns: Turns::default(),
             traffic: Traffic::default(),
+            permissions: Permissions::default(),
+            has_refused: Notify::new(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             node_tokens,

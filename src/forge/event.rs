@@ -1,6 +1,9 @@
 //! From a verified payload to a trigger, or to words that say why it starts nothing. Knows no signature, store or git.
 
+mod asks;
 mod others;
+
+pub use asks::{Ask, Change, Command, What};
 
 use serde::de::IgnoredAny;
 use tokio_util::bytes::Bytes;
@@ -21,6 +24,10 @@ pub enum Parsed {
     },
     /// Something happened that may start pipelines.
     Trigger(Box<Trigger>, Source),
+    /// Somebody asks something of pipelines that exist.
+    Asked(Box<Ask>),
+    /// Something became of a repository, or of the App.
+    Changed(Change),
     /// Nothing to do.
     Ignored {
         /// Why, in words for people.
@@ -45,6 +52,8 @@ pub struct Envelope {
     pub repository: Option<String>,
     /// `opened`, `closed` …, where the payload has one.
     pub action: Option<String>,
+    /// Number of the repository and of the installation of the App that has it, where the payload has both.
+    pub installation: Option<(u64, u64)>,
 }
 
 /// The body is no payload at all.
@@ -92,23 +101,31 @@ pub fn parse(host: &str, event: &str, body: &Verified<Bytes>) -> Result<(Envelop
         Err(reason) => return Ok((Envelope::default(), Parsed::Ignored { reason })),
     };
     let repository = payload.repository.as_ref().and_then(|repository| repository.full_name.clone());
-    let envelope = Envelope { repository, action: payload.action.clone() };
+    let numbers =
+        (payload.repository.as_ref().and_then(|one| one.id), payload.installation.as_ref().and_then(|one| one.id));
+    let installation = numbers.0.zip(numbers.1);
+    let envelope = Envelope { repository, action: payload.action.clone(), installation };
+    let asked = |outcome: Result<Ask, Reason>| outcome.map(|ask| Parsed::Asked(Box::new(ask)));
     let outcome = match event {
         "ping" => return Ok((envelope, Parsed::Ping { hook_id: payload.hook_id })),
-        "push" => push(host, payload),
-        "pull_request" => pull_request(host, payload),
-        "create" => others::create(host, payload),
-        "delete" => others::delete(host, payload),
-        "merge_group" => others::merge_group(host, payload),
-        "release" => others::release(host, payload),
+        "push" => push(host, payload).map(trigger),
+        "pull_request" => pull_request(host, payload).map(trigger),
+        "create" => others::create(host, payload).map(trigger),
+        "delete" => others::delete(host, payload).map(trigger),
+        "merge_group" => others::merge_group(host, payload).map(trigger),
+        "release" => others::release(host, payload).map(trigger),
         "issue_comment" => others::comment(host, payload),
+        "check_run" => asked(asks::check_run(payload)),
+        "check_suite" => asked(asks::check_suite(payload)),
+        "installation" | "installation_repositories" => asks::installation(event, payload).map(Parsed::Changed),
+        "repository" => asks::repository_changed(payload).map(Parsed::Changed),
         other => Err(format!("event `{other}` starts nothing")),
     };
-    let parsed = match outcome {
-        Ok((trigger, source)) => Parsed::Trigger(Box::new(trigger), source),
-        Err(reason) => Parsed::Ignored { reason },
-    };
-    Ok((envelope, parsed))
+    Ok((envelope, outcome.unwrap_or_else(|reason| Parsed::Ignored { reason })))
+}
+
+fn trigger((trigger, source): (Trigger, Source)) -> Parsed {
+    Parsed::Trigger(Box::new(trigger), source)
 }
 
 /// The inner error is for JSON objects in which a field that we read has another type than ever before.

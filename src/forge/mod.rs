@@ -16,7 +16,7 @@ mod transport;
 pub use checks::{Annotation, Button, CheckRun, CheckStatus, Conclusion, Level};
 pub use deliveries::Attempted;
 pub use error::BuildError;
-pub use event::{Envelope, Malformed, Parsed, Source, check_braces, parse};
+pub use event::{Ask, Change, Command, Envelope, Malformed, Parsed, Source, What, check_braces, parse};
 pub use github::{Credentials, GitHub};
 pub use pace::{Pace, Rates, Write};
 pub use people::Head;

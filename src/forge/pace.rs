@@ -13,6 +13,9 @@ const BURST: f64 = 5.0;
 /// Of what may be made new in an hour, so much is kept for final words.
 const KEPT_FOR_FINALS: usize = 3;
 
+/// Those who wait are spread over so many writes.
+const CROWD: u32 = 20;
+
 /// The rates of one installation or token. GitHub's own limits are a little above them: 80 new things a minute and 500 an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
@@ -48,12 +51,14 @@ pub struct Pace {
     at: Timestamp,
     created: VecDeque<Timestamp>,
     rests_until: Option<Timestamp>,
+    /// How many were told to come again since the last one that passed.
+    waiting: u32,
 }
 
 impl Pace {
     /// Begins, with room for one write.
     pub fn new(rates: Rates, now: Timestamp) -> Self {
-        Self { rates, tokens: 1.0, at: now, created: VecDeque::new(), rests_until: None }
+        Self { rates, tokens: 1.0, at: now, created: VecDeque::new(), rests_until: None, waiting: 0 }
     }
 
     /// Nothing is sent before this time.
@@ -79,12 +84,16 @@ impl Pace {
         self.tokens = (self.tokens + passed.as_secs_f64() / each).min(BURST);
         self.at = now;
         if self.tokens < 1.0 {
-            return Err(now + Duration::from_secs_f64(each * (1.0 - self.tokens)) + Duration::from_millis(1));
+            // Each is told another time: a crowd that comes back at once would be sent away at once.
+            let others = f64::from(self.waiting.min(CROWD));
+            self.waiting += 1;
+            return Err(now + Duration::from_secs_f64(each * (1.0 - self.tokens + others)) + Duration::from_millis(1));
         }
         if write.creates {
             self.take_creation(write.is_final, now)?;
         }
         self.tokens -= 1.0;
+        self.waiting = 0;
         Ok(())
     }
 
@@ -158,6 +167,15 @@ mod tests {
         let mut pace = Pace::new(Rates { writes: 6_000, creations: 1_000, creations_an_hour: 450 }, at(0));
         assert_eq!(sent(&mut pace, CREATION, at(3_000_000)).len(), 300);
         assert!(pace.take(Write { creates: true, is_final: true }, at(3_000_000)).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_is_told_to_come_one_after_another() {
+        let mut pace = Pace::new(Rates::of(60), at(0));
+        pace.take(UPDATE, at(0)).unwrap();
+        let told: Vec<Timestamp> = (0..10).map(|_| pace.take(UPDATE, at(0)).unwrap_err()).collect();
+        assert!(told.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(1)), "{told:?}");
+        assert!(told.iter().all(|time| pace.take(UPDATE, *time).is_ok()), "and then each passes");
     }
 
     #[test]

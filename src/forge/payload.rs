@@ -9,10 +9,13 @@ pub(super) struct Payload {
     pub(super) action: Option<String>,
     pub(super) after: Option<String>,
     pub(super) before: Option<String>,
+    pub(super) check_run: Option<CheckRun>,
+    pub(super) check_suite: Option<CheckRun>,
     pub(super) comment: Option<Comment>,
     pub(super) deleted: Option<bool>,
     pub(super) head_commit: Option<HeadCommit>,
     pub(super) hook_id: Option<u64>,
+    pub(super) installation: Option<Numbered>,
     pub(super) issue: Option<Issue>,
     pub(super) merge_group: Option<MergeGroup>,
     pub(super) number: Option<u64>,
@@ -23,6 +26,10 @@ pub(super) struct Payload {
     pub(super) ref_type: Option<String>,
     pub(super) release: Option<Release>,
     pub(super) repository: Option<Repository>,
+    pub(super) repositories: Option<Vec<Repository>>,
+    pub(super) repositories_added: Option<Vec<Repository>>,
+    pub(super) repositories_removed: Option<Vec<Repository>>,
+    pub(super) requested_action: Option<RequestedAction>,
     pub(super) sender: Option<User>,
 }
 
@@ -121,4 +128,26 @@ pub(super) struct Comment {
 #[serde(default)]
 pub(super) struct Pusher {
     pub(super) name: Option<String>,
+}
+
+/// What has only a number for us: an installation, an App.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Numbered {
+    pub(super) id: Option<u64>,
+}
+
+/// A check run, or a suite of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CheckRun {
+    pub(super) external_id: Option<String>,
+    pub(super) head_sha: Option<String>,
+    pub(super) app: Option<Numbered>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RequestedAction {
+    pub(super) identifier: Option<String>,
 }

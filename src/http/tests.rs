@@ -131,6 +131,8 @@ impl Service {
             forge_host: "github.com".into(),
             git_url: nowhere,
             feedback: dispatch::Feedback::Statuses,
+            sweep: Duration::from_secs(600),
+            forks: dispatch::Forks { usual: dispatch::ForkPolicy::Approve, of: Vec::new() },
             rates: crate::forge::Rates::of(60),
             budget: crate::dispatch::Budget {
                 whole: crate::dispatch::Amounts::of(1.0, 2.0, 0),

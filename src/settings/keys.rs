@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::values::{Amount, Anonymous, ExecutorChoice, Feedback, LogFormat, Network, Reserve, Settings, Slots};
+use super::values::{
+    Amount, Anonymous, ExecutorChoice, Feedback, ForkPolicy, LogFormat, Network, Reserve, Settings, Slots,
+};
 use crate::model::parse_duration;
 
 /// What the value of a setting looks like.
@@ -143,6 +145,18 @@ keys! {
     |s, text| put(&mut s.github.writes_per_minute, count(text).and_then(|number| {
         u32::try_from(number).map_err(|_| "that is too much".to_owned())
     }));
+
+    "github.sweep", Kind::Duration, Some("\"10m\""), "",
+    "How often an App looks for deliveries that GitHub could not make; also at each start. On a server that GitHub cannot reach,\n\"30s\" makes this its only way to hear of anything.",
+    |s, text| put(&mut s.github.sweep, sweep(text));
+
+    "github.forks", Kind::Choice(&["approve", "run-without-secrets", "never"]), Some("\"approve\""), "",
+    "What is done with pull requests from forks: \"approve\" (somebody with the right to write approves each commit first),\n\"run-without-secrets\", or \"never\".",
+    |s, text| put(&mut s.github.forks, fork_policy(text));
+
+    "github.forks_of", Kind::List, Some("[]"), "",
+    "The same for single repositories, as in [\"acme/site=never\", \"acme/docs=run-without-secrets\"].",
+    |s, text| put(&mut s.github.forks_of, fork_policies(text));
 
     "github.api_url", Kind::Text, Some("\"https://api.github.com\""), "",
     "Base address of GitHub's REST API. GitHub Enterprise: https://HOST/api/v3",
@@ -363,6 +377,32 @@ fn count(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number from 1".to_owned())
 }
 
+/// GitHub's list costs requests: more often than this gains nothing.
+fn sweep(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.as_secs() < 5 { Err("expected at least 5s".to_owned()) } else { Ok(time) })
+}
+
+fn fork_policy(text: &str) -> Result<ForkPolicy, String> {
+    match text {
+        "approve" => Ok(ForkPolicy::Approve),
+        "run-without-secrets" => Ok(ForkPolicy::RunWithoutSecrets),
+        "never" => Ok(ForkPolicy::Never),
+        _ => Err(format!("expected approve, run-without-secrets or never, not `{text}`")),
+    }
+}
+
+fn fork_policies(text: &str) -> Result<Vec<(String, ForkPolicy)>, String> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, policy) =
+                pair.split_once('=').ok_or_else(|| format!("expected owner/name=policy, not `{pair}`"))?;
+            let name = repositories(name)?.pop().ok_or_else(|| "expected owner/name before `=`".to_owned())?;
+            Ok((name, fork_policy(policy.trim())?))
+        })
+        .collect()
+}
+
 fn slots(text: &str) -> Result<Slots, String> {
     match text {
         "auto" => Ok(Slots::Auto),
@@ -439,6 +479,11 @@ mod tests {
         "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%"
     )]
     #[case("data.max_object", "1 GB", "expected a size with its unit, as in 500MiB or 16GiB")]
+    #[case("github.app_id", "0", "expected a number from 1")]
+    #[case("github.sweep", "1s", "expected at least 5s")]
+    #[case("github.forks_of", "acme/api", "expected owner/name=policy, not `acme/api`")]
+    #[case("github.forks_of", "acme=never", "expected owner/name, not `acme`")]
+    #[case("github.forks_of", "acme/api=ask", "expected approve, run-without-secrets or never, not `ask`")]
     #[case("git.fetch_timeout", "30", "`30` has no unit; write for example `30s`, `10m` or `1h30m`")]
     fn wrong_values_say_what_is_expected(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
         let key = KEYS.iter().find(|key| key.name == name).unwrap();

@@ -12,6 +12,6 @@ pub use nearest::nearest;
 pub use publish::{example_file, reference, schema};
 pub use read::{Sources, find_file, load};
 pub use values::{
-    Amount, Anonymous, Auth, Containers, Disk, ExecutorChoice, Feedback, Git, Github, Log, LogFormat, Network, Reserve,
-    Retention, Settings, Slack, Slots,
+    Amount, Anonymous, Auth, Containers, Disk, ExecutorChoice, Feedback, ForkPolicy, Git, Github, Log, LogFormat,
+    Network, Reserve, Retention, Settings, Slack, Slots,
 };

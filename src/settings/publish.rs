@@ -129,6 +129,7 @@ fn property(key: &Key) -> Value {
         let value = match default.parse() {
             Ok(flag) => Value::Bool(flag),
             Err(_) if key.kind == Kind::List => json!([]),
+            Err(_) if key.kind == Kind::Count => default.parse::<u64>().ok().into(),
             Err(_) => default.trim_matches('"').into(),
         };
         property.insert("default".to_owned(), value);

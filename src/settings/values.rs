@@ -78,6 +78,12 @@ pub struct Github {
     pub feedback: Feedback,
     /// How often GitHub is written to in a minute.
     pub writes_per_minute: u32,
+    /// How often what could not be delivered is looked for.
+    pub sweep: Duration,
+    /// What is done with the code of forks.
+    pub forks: ForkPolicy,
+    /// The same, of single repositories.
+    pub forks_of: Vec<(String, ForkPolicy)>,
     /// Base address of the REST API, without a slash at the end.
     pub api_url: String,
     /// Base address for fetches, without a slash at the end.
@@ -100,6 +106,17 @@ pub enum Feedback {
 pub struct Secrets {
     /// The keys; without them they are kept in a file.
     pub key: Option<SecretString>,
+}
+
+/// What is done with the code of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForkPolicy {
+    /// Somebody has to approve each commit.
+    Approve,
+    /// It runs, without any secret.
+    RunWithoutSecrets,
+    /// It does not run.
+    Never,
 }
 
 /// What is needed to speak with Slack.
@@ -295,6 +312,9 @@ impl Default for Settings {
                 token: None,
                 feedback: Feedback::Auto,
                 writes_per_minute: 60,
+                sweep: Duration::from_secs(600),
+                forks: ForkPolicy::Approve,
+                forks_of: Vec::new(),
                 api_url: "https://api.github.com".to_owned(),
                 git_url: "https://github.com".to_owned(),
                 host: "github.com".to_owned(),

@@ -123,6 +123,21 @@ pub fn put_from(connection: &Connection, source: &str, delivery: &NewDelivery, n
     Ok(false)
 }
 
+/// Returns those of the forge's deliveries that are not here.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn unknown(connection: &Connection, guids: &[String]) -> Result<HashSet<String>, Error> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM inbox WHERE source = ?1 AND guid = ?2")?;
+    let mut unknown = HashSet::new();
+    for guid in guids {
+        if !known.exists([GITHUB, guid.as_str()])? {
+            unknown.insert(guid.clone());
+        }
+    }
+    Ok(unknown)
+}
+
 /// Bodies are read until there are so many bytes: a delivery may have 25 MB.
 const AT_HAND: usize = 1024 * 1024;
 

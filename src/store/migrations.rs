@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0007_secrets.sql"),
     include_str!("migrations/0008_owners.sql"),
     include_str!("migrations/0010_forge.sql"),
+    include_str!("migrations/0011_commits.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -59,6 +60,7 @@ mod tests {
             "2cf8bd6c7b3f39e6486d5d31f02fb4a8ba3acd5608c76a58ea31c1431b2a35c0",
             "ed7c0682bf641b7185384a04ed54223eede0f18d4b8846d2aef0603e66ee329a",
             "e7e5e4d9b5ba9ae8efa1bd556d3fcabb62e08f3d2fcd8278adecc889d3cf08bb",
+            "8d7454052e1f9bdc3f28e89b2a0a3e4d3c97473ece1693dae4a10f18a5f2cbe0",
         ];
         assert_eq!(hashes, released);
     }

@@ -18,6 +18,7 @@ mod row;
 pub mod schedules;
 pub mod secrets;
 pub mod server;
+pub mod sweeps;
 pub mod tokens;
 pub mod turns;
 

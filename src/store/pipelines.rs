@@ -69,6 +69,32 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// A pipeline that runs a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtCommit {
+    /// Its id.
+    pub id: PipelineId,
+    /// The section that it is of.
+    pub section: String,
+}
+
+/// Returns the pipelines of a commit, newest first.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn at_commit(connection: &Connection, repository: u64, sha: &str) -> Result<Vec<AtCommit>, Error> {
+    let sql = "SELECT id, section FROM pipeline WHERE repository_id = ?1 AND sha = ?2 ORDER BY key DESC LIMIT 100";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows =
+        statement.query_map(params![signed(repository)?, sha], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    rows.map(|row| {
+        let (id, section) = row?;
+        let id = PipelineId::parse(&id).map_err(|error| Error::Unreadable(error.to_string()))?;
+        Ok(AtCommit { id, section })
+    })
+    .collect()
+}
+
 /// Makes the row of a new pipeline. Its events are to be appended in the same transaction.
 ///
 /// # Errors

@@ -3,7 +3,9 @@
 use std::process::Stdio;
 
 use conducto::{
-    forge::{CommitState, CommitStatus, Credentials, GitHub},
+    forge::{
+        Annotation, Button, CheckRun, CheckStatus, CommitState, CommitStatus, Conclusion, Credentials, GitHub, Level,
+    },
     standin,
 };
 use serde_json::{Value, json};
@@ -82,4 +84,70 @@ async fn every_status_we_send_is_what_the_description_allows() {
     assert_eq!(judge(&direct, json!({"context": "conducto/push"})).await, 422);
     let through = format!("{}/repositories/7/statuses/{SHA}", github.url());
     assert_eq!(judge(&through, json!({"state": "success", "description": 5})).await, 422);
+}
+
+#[tokio::test]
+async fn every_check_and_every_answer_we_send_is_what_the_description_allows() {
+    let (_mock, url) = mock().await;
+    let (github, client) = crate::app::setup().await;
+    github.judge_by(&url);
+    let at = jiff::Timestamp::from_second(1_790_000_000).unwrap();
+    let annotation = |level| Annotation {
+        path: "src/main.rs".into(),
+        start_line: 3,
+        end_line: 4,
+        level,
+        title: "E0308".into(),
+        message: "mismatched types".into(),
+    };
+    let full = CheckRun {
+        repository_id: 7,
+        sha: SHA.into(),
+        name: "conducto/push".into(),
+        details_url: "https://ci.example.com/app/p/abc-def".into(),
+        status: CheckStatus::Completed,
+        conclusion: Some(Conclusion::Failure),
+        started_at: Some(at),
+        completed_at: Some(at),
+        title: "1 of 2 done".into(),
+        summary: "é".repeat(70_000),
+        text: "more".into(),
+        annotations: [Level::Notice, Level::Warning, Level::Failure].map(annotation).into(),
+        buttons: vec![Button {
+            label: "Re-run failed".into(),
+            identifier: "rerun-failed".into(),
+            description: "Again".into(),
+        }],
+    };
+    let bare = CheckRun {
+        status: CheckStatus::Queued,
+        conclusion: None,
+        started_at: None,
+        completed_at: None,
+        text: String::new(),
+        annotations: Vec::new(),
+        buttons: Vec::new(),
+        ..full.clone()
+    };
+    let id = client.create_check(&bare, "cdt:abc-def:1").await.unwrap();
+    client.update_check(id, &CheckRun { status: CheckStatus::InProgress, ..bare.clone() }).await.unwrap();
+    client.update_check(id, &full).await.unwrap();
+    let ends = [
+        Conclusion::Success,
+        Conclusion::Cancelled,
+        Conclusion::Skipped,
+        Conclusion::TimedOut,
+        Conclusion::ActionRequired,
+    ];
+    for conclusion in ends {
+        let run = CheckRun { conclusion: Some(conclusion), ..full.clone() };
+        client.create_check(&run, "cdt:abc-def:2").await.unwrap();
+    }
+    client.react(7, 1, "+1").await.unwrap();
+    client.react(7, 1, "confused").await.unwrap();
+    client.comment(7, 5, "Conducto did nothing").await.unwrap();
+    assert_eq!(client.find_check(&full, "cdt:abc-def:1").await.unwrap(), Some(id));
+
+    let direct = format!("{url}/repos/acme/rocket/check-runs");
+    assert_eq!(judge(&direct, json!({"name": "conducto/push"})).await, 422, "the judge says no to what is wrong");
 }

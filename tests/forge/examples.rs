@@ -20,6 +20,8 @@ fn words(parsed: &Parsed) -> String {
     let (trigger, source) = match parsed {
         Parsed::Trigger(trigger, source) => (trigger, source),
         Parsed::Ping { .. } => return "ping".into(),
+        Parsed::Asked(ask) => return format!("{} asks at {}: {:?}", ask.sender, ask.repository.full_name, ask.what),
+        Parsed::Changed(change) => return format!("{change:?}"),
         Parsed::Ignored { reason } => return format!("ignored: {reason}"),
     };
     let commit = if trigger.sha.is_empty() { "the tip" } else { &trigger.sha[..7] };

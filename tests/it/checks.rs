@@ -39,7 +39,10 @@ async fn a_failed_commit_shows_its_tree_its_logs_and_the_lines_that_are_wrong() 
     let output = check.output();
     let (summary, text) = (output["summary"].as_str().unwrap(), output["text"].as_str().unwrap());
     assert!(summary.contains("✘ build  exit 1"), "{summary}");
-    assert!(text.contains("````text\n<b>@everyone</b> ```\n"), "what a log says is text and nothing else:\n{text}");
+    assert!(
+        text.contains("````text\n") && text.contains("\n<b>@everyone</b> ```\n"),
+        "what a log says is text and nothing else:\n{text}"
+    );
     let links = format!("/app/p/{}/n/build)", pipelines[0]);
     assert!(text.contains(&links), "{text}");
     let annotations = output["annotations"].as_array().unwrap();

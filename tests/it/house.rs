@@ -88,11 +88,15 @@ impl House {
         let root = tempfile::tempdir().unwrap();
         let (github, access) = if plan.is_app {
             let public_key = include_str!("../fixtures/github/app.pub.pem");
-            let github = GitHub::start_for_app(TcpListener::bind("127.0.0.1:0").await.unwrap(), APP, public_key).unwrap();
+            let github =
+                GitHub::start_for_app(TcpListener::bind("127.0.0.1:0").await.unwrap(), APP, public_key).unwrap();
             let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/github/app.pem");
             (github, format!("app_id = {APP}\napp_key_file = \"{key}\""))
         } else {
-            (GitHub::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), TOKEN).unwrap(), format!("token = \"{TOKEN}\""))
+            (
+                GitHub::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), TOKEN).unwrap(),
+                format!("token = \"{TOKEN}\""),
+            )
         };
         let slack = Slack::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), "xoxb-tests").unwrap();
         let git = root.path().join("git");

@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod asks;
 mod backup;
 mod caches;
 mod checks;
@@ -24,6 +25,7 @@ mod house;
 mod kills;
 mod launch;
 mod looking;
+mod missed;
 mod mistakes;
 mod notices;
 mod octokit;

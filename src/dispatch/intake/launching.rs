@@ -6,7 +6,7 @@ use super::reading::{Trouble, foreign_to, read};
 use crate::{
     clock,
     definition::{self, Section, Work, outfitted, printing},
-    dispatch::shared::Shared,
+    dispatch::{ForkPolicy, shared::Shared},
     git::{FileAtCommit, MirrorName},
     model::{Definition, Diagnostic, Hold, Launch, Span, Trigger, Trust, Turn},
     store::repositories,
@@ -31,7 +31,10 @@ pub(super) async fn launch(
     };
     let Some(definition) = definition else { return Ok((None, diagnostics)) };
     let (trust, hold) = match foreign_to(trigger) {
-        Some(_) => (Trust::Fork, Some(Hold::Approval)),
+        Some(_) => {
+            let policy = shared.options.forks.of(&trigger.repository.full_name);
+            (Trust::Fork, (policy != ForkPolicy::RunWithoutSecrets).then_some(Hold::Approval))
+        }
         None => (Trust::Trusted, None),
     };
     let (host, repository) = (trigger.host.clone(), trigger.repository.id);

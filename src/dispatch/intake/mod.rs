@@ -3,7 +3,9 @@
 //! who is in whose way, `writing` commits all of that at once. `own` is what the server delivers to itself, `tip` knows the
 //! commit where an event names none, `cfg_file` reads the configuration at a commit, `schedules` says what the clock is to bring.
 
+mod asking;
 mod cfg_file;
+mod changing;
 mod door;
 mod duplicates;
 mod launching;

@@ -64,7 +64,8 @@ impl Own {
 pub(super) fn read(guid: &str, body: &[u8]) -> (Envelope, Result<Parsed, Malformed>) {
     match serde_json::from_slice::<Own>(body) {
         Ok(own) => {
-            let about = Envelope { repository: Some(own.repository.full_name.clone()), action: None };
+            let about =
+                Envelope { repository: Some(own.repository.full_name.clone()), action: None, installation: None };
             (about, Ok(own.parsed(guid)))
         }
         Err(error) => (Envelope::default(), Err(Malformed::NotJson(error.to_string()))),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio_util::bytes::Bytes;
 
 use super::{
+    asking,
     cfg_file::{self, CFG, CfgAtCommit},
+    changing,
     duplicates::settle,
     launching::launch,
     own, schedules, tip,
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     definition,
-    dispatch::{feedback, shared::Shared},
+    dispatch::{ForkPolicy, feedback, shared::Shared},
     forge::{self, Envelope, Malformed, Parsed, Source, Verified},
     git::{self, FileAtCommit, MirrorName, Wanted},
     model::{Diagnostic, Hold, Launch, Trigger, TriggerKind},
@@ -68,11 +70,18 @@ pub(super) async fn conclude(
     waiting: &Waiting,
     message: &Message,
 ) -> Result<Conclusion, Trouble> {
+    if let Some((repository, installation)) = message.about.installation
+        && !matches!(message.asks, Ok(Parsed::Changed(_)))
+    {
+        shared.parts.github.note_installation(repository, installation);
+    }
     let concluded = |verdict, words: String| Conclusion { verdict: Some((verdict, words)), ..Conclusion::default() };
     match &message.asks {
         Err(malformed) => Ok(concluded(Verdict::Failed, malformed.to_string())),
         Ok(Parsed::Ping { .. }) => Ok(concluded(Verdict::Done, "ping: the hook works".into())),
         Ok(Parsed::Ignored { reason }) => Ok(concluded(Verdict::Ignored, reason.clone())),
+        Ok(Parsed::Asked(ask)) => asking::answer(shared, waiting, ask).await,
+        Ok(Parsed::Changed(change)) => Ok(changing::note(shared, change)),
         Ok(Parsed::Trigger(trigger, source)) => launches(shared, waiting, Trigger::clone(trigger), source).await,
     }
 }
@@ -89,6 +98,11 @@ async fn launches(
     }
     let dedupe_key = Some(trigger.dedupe_key());
     let mut conclusion = Conclusion { dedupe_key, seen, ..Conclusion::default() };
+    if foreign_to(&trigger).is_some() && shared.options.forks.of(&trigger.repository.full_name) == ForkPolicy::Never {
+        let words = "the code comes from a fork, and this repository runs none of forks (`github.forks`)".to_owned();
+        conclusion.verdict = Some((Verdict::Ignored, words));
+        return Ok(conclusion);
+    }
     let mirror = MirrorName { host: trigger.host.clone(), id: trigger.repository.id };
     let refuse = |mut conclusion: Conclusion, section: &str, words: String, mistakes: &[Diagnostic]| {
         let refusal = feedback::refusal(&shared.options, &trigger, section, &waiting.guid, &words, mistakes);

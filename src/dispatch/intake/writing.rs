@@ -31,10 +31,20 @@ pub(super) struct Conclusion {
     pub(super) messages: Vec<NewMessage>,
     /// The repository it is about.
     pub(super) seen: Option<Seen>,
+    /// Where the App is installed, and where it is no more.
+    pub(super) installed: Vec<Installed>,
     /// The schedules of that repository, where they were read.
     pub(super) schedules: Option<Vec<NewSchedule>>,
     /// Held where it rests on who else is at work.
     pub(super) turns: Option<OwnedMutexGuard<()>>,
+}
+
+/// What was heard of an installation of the App.
+pub(super) enum Installed {
+    /// It is gone.
+    Gone(u64),
+    /// It has a repository, or none has.
+    At(u64, Option<u64>),
 }
 
 /// Commits everything that a delivery leads to, at once: after a crash it has led to all of it or to nothing.
@@ -45,7 +55,12 @@ pub(super) async fn write_down(
     conclusion: Conclusion,
 ) -> Result<(), Error> {
     let (now, about) = (clock::now(), about.clone());
-    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, seen, schedules, turns } = conclusion;
+    let Conclusion { verdict, diagnostics, dedupe_key, launches, messages, seen, mut installed, schedules, turns } =
+        conclusion;
+    let host = shared.options.forge_host.clone();
+    if let (Some((repository, installation)), true) = (about.installation, installed.is_empty()) {
+        installed.push(Installed::At(repository, Some(installation)));
+    }
     let has_schedules = schedules.is_some();
     let (verdict, words) = verdict.unwrap_or((Verdict::Ignored, String::new()));
     let born: Vec<(Pipeline, Vec<Recorded>)> = launches
@@ -67,6 +82,14 @@ pub(super) async fn write_down(
                 repositories::note(connection, host, repository)?;
                 if let Some(found) = &schedules {
                     schedules::replace(connection, host, repository.id, seq, found)?;
+                }
+            }
+            for one in &installed {
+                match one {
+                    Installed::Gone(installation) => repositories::uninstall(connection, &host, *installation)?,
+                    Installed::At(repository, installation) => {
+                        repositories::install(connection, &host, *repository, *installation)?;
+                    }
                 }
             }
             if let Some(key) = dedupe_key

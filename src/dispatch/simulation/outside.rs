@@ -63,6 +63,8 @@ impl Outside {
             forge_host: "github.com".into(),
             git_url: "https://github.com".into(),
             feedback: crate::dispatch::Feedback::Statuses,
+            sweep: Duration::from_secs(600),
+            forks: crate::dispatch::Forks { usual: crate::dispatch::ForkPolicy::Approve, of: Vec::new() },
             rates: crate::forge::Rates::of(60),
             budget: Budget { whole, largest: whole, workers: 6 },
             pristine: true,

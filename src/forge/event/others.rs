@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Named, Reason, Source, commit, first_line, missing,
+    Ask, Named, Parsed, Reason, Source, What, asks, commit, first_line, missing,
     payload::{Comment, Moment, Payload, Repository},
     repository,
 };
@@ -85,7 +85,7 @@ pub(super) fn release(host: &str, mut payload: Payload) -> Result<(Trigger, Sour
 }
 
 /// Somebody commented on a pull request.
-pub(super) fn comment(host: &str, mut payload: Payload) -> Result<(Trigger, Source), Reason> {
+pub(super) fn comment(host: &str, mut payload: Payload) -> Result<Parsed, Reason> {
     let action = payload.action.as_deref().ok_or_else(|| missing("action"))?;
     if action != "created" {
         return Err(format!("action `{action}` of a comment starts nothing"));
@@ -97,12 +97,15 @@ pub(super) fn comment(host: &str, mut payload: Payload) -> Result<(Trigger, Sour
     }
     let comment = payload.comment.take().ok_or_else(|| missing("comment"))?;
     check_author(&comment)?;
-    let kind = TriggerKind::Comment {
-        number,
-        comment: comment.id.ok_or_else(|| missing("comment.id"))?,
-        text: comment.body.unwrap_or_default(),
-    };
-    at_tip(host, payload, kind, first_line(issue.title))
+    let (id, text) = (comment.id.ok_or_else(|| missing("comment.id"))?, comment.body.unwrap_or_default());
+    if let Some(command) = asks::command(&text) {
+        // Of the one who wrote it: whoever edits or delivers it has nothing to do with it.
+        let sender = comment.user.and_then(|user| user.login).ok_or_else(|| missing("comment.user.login"))?;
+        let what = What::Command { number, comment: id, command };
+        return Ok(Parsed::Asked(Box::new(Ask { repository: repository(payload.repository)?.0, sender, what })));
+    }
+    let kind = TriggerKind::Comment { number, comment: id, text };
+    at_tip(host, payload, kind, first_line(issue.title)).map(super::trigger)
 }
 
 /// Whoever likes can comment on a public repository. Answers of programs to what programs have said would never end.

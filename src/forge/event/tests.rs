@@ -243,7 +243,8 @@ fn only_json_objects_are_payloads() {
 #[test]
 fn the_envelope_never_minds_odd_fields() {
     let envelope = |payload: Value| super::parse("github.com", "star", &verified(&payload)).unwrap().0;
-    let expected = Envelope { repository: Some("acme/rocket".into()), action: Some("opened".into()) };
+    let expected =
+        Envelope { repository: Some("acme/rocket".into()), action: Some("opened".into()), installation: None };
     assert_eq!(envelope(json!({"action": "opened", "repository": {"full_name": "acme/rocket"}})), expected);
     assert_eq!(envelope(json!({"repository": 5})), Envelope::default());
 }
