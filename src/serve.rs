@@ -33,7 +33,7 @@ use crate::{
     layout::Layout,
     logs::Logs,
     notify::{Access, Slack},
-    settings::{Anonymous, ExecutorChoice, Reserve, Settings},
+    settings::{self, Anonymous, ExecutorChoice, Reserve, Settings},
     store::{self, Store},
 };
 
@@ -173,6 +173,7 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         binary: binary.clone(),
         socket: settings.containers.docker_socket.clone(),
         networks: docker::Range::parse(&settings.containers.network_range.to_string())?,
+        access: access(settings),
     };
     let environment = ["PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
     let process = executor::process::Options {
@@ -186,6 +187,19 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         docker::check_base(&socket, layout.base(), &layout.run()).await?;
     }
     Ok(executor)
+}
+
+fn access(settings: &Settings) -> docker::Access {
+    let registry = |registry: &settings::Registry| docker::Registry {
+        host: registry.host.clone(),
+        user: registry.user.clone(),
+        password: registry.password.clone(),
+    };
+    docker::Access {
+        registries: settings.registries.iter().map(registry).collect(),
+        environment: settings.containers.env.iter().cloned().collect(),
+        mounts: settings.containers.mounts.clone(),
+    }
 }
 
 fn mirrors(settings: &Settings, layout: &Layout) -> anyhow::Result<Mirrors> {
@@ -216,6 +230,7 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         spare: settings.containers.spare,
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
+        image_budget: settings.containers.image_budget,
         slack_channel: settings.slack.channel.clone(),
         retention: dispatch::Retention {
             logs: settings.retention.logs,

@@ -116,7 +116,7 @@ pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> No
         suppress_errors: settings.suppress_errors,
         max_concurrent: settings.max_concurrent,
         callbacks: settings.callbacks.iter().map(callbacks::words).collect(),
-        image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
+        image: command.as_ref().and_then(|_| tree.image(index)).map(ToString::to_string),
         command,
         doc: settings.doc.clone(),
         counts: pipeline.counts(index),

@@ -13,12 +13,12 @@ use super::{
     follow::{self, LogStream},
     hub::Incoming,
     identity::{self, Identity},
-    live, manual,
+    images, live, manual,
     manual::{LaunchRequest, NoLaunch},
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention,
     shared::Shared,
-    view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
+    view::{DeliveryView, ImageView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
 };
 use crate::{
     clock,
@@ -241,6 +241,30 @@ impl Dispatch {
         let Ok(node) = self.node(id, path).await else { return true };
         let attempt = node.attempts.iter().find(|attempt| attempt.fence == fence);
         attempt.is_none_or(|attempt| attempt.finished_at.is_some())
+    }
+
+    /// Lists images that the server makes or has made, the one that was needed last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn images(&self, limit: u32) -> Result<Vec<ImageView>, Error> {
+        images::list(&self.shared, limit).await
+    }
+
+    /// Shows one image, by its key or the beginning of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, or more than one.
+    pub async fn image(&self, key: &str) -> Result<ImageView, Error> {
+        images::one(&self.shared, key).await
+    }
+
+    /// Reads the log of the last making of an image. With `follow`, goes on until that has ended.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such image.
+    pub async fn image_log(&self, key: &str, follow: bool) -> Result<LogStream, Error> {
+        images::log(&self.shared, key, follow).await
     }
 
     /// Lists messages to the outside, newest first.

@@ -16,6 +16,7 @@ use super::{
     action::{Receipt, Request},
     error::Error,
     feed::Feed,
+    images::Images,
     intake::Door,
     live::Message,
     options::{Options, Parts},
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     pub(super) outbox_changed: Notify,
     pub(super) schedules_changed: Notify,
     pub(super) turns: Turns,
+    pub(super) images: Images,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -86,6 +88,7 @@ impl Shared {
             outbox_changed: Notify::new(),
             schedules_changed: Notify::new(),
             turns: Turns::default(),
+            images: Images::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             pruning: tokio::sync::Mutex::default(),

@@ -13,7 +13,8 @@ use super::{api, health};
     info(title = "Conducto", description = "What a Conducto server knows, and what can be asked of it."),
     paths(
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
-        api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::outbox::list,
+        api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::images::list,
+        api::images::one, api::images::log, api::outbox::list,
         api::outbox::retry, api::prune::prune, api::launch::launch, health::healthz,
     ),
     modifiers(&Token),

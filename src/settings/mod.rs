@@ -4,6 +4,7 @@ mod keys;
 mod nearest;
 mod publish;
 mod read;
+mod registries;
 mod values;
 
 pub use crate::layout::{Layout, LayoutError, profile_id};
@@ -12,6 +13,6 @@ pub use nearest::nearest;
 pub use publish::{example_file, reference, schema};
 pub use read::{Sources, find_file, load};
 pub use values::{
-    Amount, Anonymous, Auth, Containers, Disk, ExecutorChoice, Git, Github, Log, LogFormat, Network, Reserve,
+    Amount, Anonymous, Auth, Containers, Disk, ExecutorChoice, Git, Github, Log, LogFormat, Network, Registry, Reserve,
     Retention, Settings, Slack, Slots,
 };

@@ -6,6 +6,7 @@
 mod connection;
 pub mod copy;
 mod error;
+pub mod images;
 pub mod inbox;
 mod migrations;
 pub mod outbox;

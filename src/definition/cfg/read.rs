@@ -9,7 +9,7 @@ use super::{
         codes,
         document::{Entry, Table, Value},
         key::Kind,
-        pipeline,
+        pipeline, recipe,
         report::Report,
         suggest::nearest,
         toml_text,
@@ -173,6 +173,7 @@ pub(super) fn read_section(
         duplicate: Duplicate::default(),
         slack_channel: None,
     };
+    let mut image = recipe::Draft::default();
     for entry in entries {
         let value = &entry.value;
         let Some(key) = value::known_key(entry, &name, report) else { continue };
@@ -184,13 +185,13 @@ pub(super) fn read_section(
             "filter" => section.filter = value::filter(value, &names, dialect, report),
             "paths" => section.paths = value::paths(value, report),
             "slack_channel" => section.slack_channel = value::channel(value, report),
-            "image" => section.image = pipeline::image(value, report),
             "env" => section.env = pipeline::environment(value, report),
             "max_time" => section.max_time = pipeline::duration(key, value, report),
             "duplicate" => section.duplicate = value::duplicate(key, value, report).unwrap_or_default(),
-            _ => {}
+            _ => image.take(key, entry),
         }
     }
+    section.image = image.finish(report);
     let says_what = |name: &str| entries.iter().find(|entry| entry.key == name);
     match (says_what("pipeline"), says_what("command")) {
         (None, None) if !report.is_broken() => {

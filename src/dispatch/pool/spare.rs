@@ -62,6 +62,7 @@ impl Book {
     /// Remembers what kind of worker came up last: the next pipeline most likely wants the same.
     pub(super) fn note_kind(&mut self, queue: &Queue) {
         let is_plain = queue.trust == Trust::Trusted
+            && queue.image.reference().is_some()
             && queue.group.is_none()
             && queue.amounts.gpu == 0
             && !queue.requires_docker

@@ -68,6 +68,7 @@ impl Outside {
             spare: false,
             idle_timeout: Duration::from_secs(2),
             default_image: "busybox".into(),
+            image_budget: None,
             slack_channel: None,
             retention: Retention { logs: LONG, data: LONG, sleeping: LONG, mirrors: LONG },
             reserve: Reserve::Bytes(0),

@@ -5,6 +5,7 @@ pub(super) mod address;
 pub(super) mod deliveries;
 pub(super) mod edit;
 pub(super) mod events;
+pub(super) mod images;
 pub(super) mod launch;
 pub(super) mod logs;
 pub(super) mod outbox;
