@@ -40,6 +40,7 @@ pub struct LayoutError {
 /// server/                             database and lock (private)
 /// <profile id>/pipelines/<id>/logs/   logs of its attempts
 /// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
+/// images/                             logs of the making of images
 /// trash/                              what retention is removing
 /// admin-token  server.json            token and address for the command line
 /// secret-key                          what opens the secrets in the database
@@ -86,6 +87,7 @@ impl Layout {
             self.bin(),
             self.run(),
             self.trash(),
+            self.base.join("images"),
         ] {
             make_private(&directory)?;
         }
@@ -265,6 +267,16 @@ impl Layout {
     /// Returns the files of one pipeline's commit, which its workers copy.
     pub fn source(&self, id: &PipelineId) -> PathBuf {
         self.source_folder(id).join(SOURCE)
+    }
+
+    /// Returns the folder that workers of a pipeline see which work on another repository; the key tells these apart.
+    pub fn other_source_folder(&self, id: &PipelineId, key: &str) -> PathBuf {
+        self.source_folder(id).join("others").join(key)
+    }
+
+    /// Returns the log of the making of an image.
+    pub fn image_log(&self, name: &str) -> PathBuf {
+        self.base.join("images").join(name)
     }
 
     /// Returns the folder of what a spare worker was given, until its pipeline is launched.

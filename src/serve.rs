@@ -34,7 +34,7 @@ use crate::{
     layout::Layout,
     logs::Logs,
     notify::{Access, Mailer, Slack},
-    settings::{Anonymous, ExecutorChoice, Feedback, ForkPolicy, Reserve, Settings},
+    settings::{self, Anonymous, ExecutorChoice, Feedback, ForkPolicy, Reserve, Settings},
     store::{self, Store},
     vault::Vault,
 };
@@ -183,6 +183,7 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         binary: binary.clone(),
         socket: settings.containers.docker_socket.clone(),
         networks: docker::Range::parse(&settings.containers.network_range.to_string())?,
+        access: access(settings),
     };
     let environment = ["PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
     let process = executor::process::Options {
@@ -211,6 +212,19 @@ fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
         (None, _, Some(token)) => Credentials::Token(token.clone()),
         (None, _, None) => Credentials::None,
     })
+}
+
+fn access(settings: &Settings) -> docker::Access {
+    let registry = |registry: &settings::Registry| docker::Registry {
+        host: registry.host.clone(),
+        user: registry.user.clone(),
+        password: registry.password.clone(),
+    };
+    docker::Access {
+        registries: settings.registries.iter().map(registry).collect(),
+        environment: settings.containers.env.iter().cloned().collect(),
+        mounts: settings.containers.mounts.clone(),
+    }
 }
 
 fn mirrors(settings: &Settings, layout: &Layout) -> anyhow::Result<Mirrors> {
@@ -268,6 +282,7 @@ fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options
         spare: settings.containers.spare,
         idle_timeout: settings.containers.idle_timeout,
         default_image: settings.containers.default_image.clone(),
+        image_budget: settings.containers.image_budget,
         slack_channel: settings.slack.channel.clone(),
         data: dispatch::Data {
             mount: settings.data.mount,

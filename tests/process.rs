@@ -10,7 +10,7 @@ use conducto::{
         Executor, WorkerSpec, WorkerStatus,
         process::{Options, Process},
     },
-    model::{Fence, Outcome, PipelineId},
+    model::{Fence, Outcome, PipelineId, Trust},
     worker::protocol::ToWorker,
 };
 use nix::{
@@ -37,6 +37,8 @@ fn spec(root: &Path, rig: &Rig) -> WorkerSpec {
     };
     folder("source/files");
     WorkerSpec {
+        trust: Trust::Trusted,
+        keeps_workdir: false,
         worker: rig.worker.clone(),
         pipeline: clock::new_pipeline_id(),
         image: "ignored".into(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, cached, cancel, check, data, deliveries, demo, edit, health, kill, launch, list, logs, prune, rerun, reset,
-    restore, secret, serve, show, skip, sleep, start, unskip, wake,
+    backup, cached, cancel, check, data, deliveries, demo, edit, health, images, kill, launch, list, logs, prune, rerun,
+    reset, restore, secret, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -69,6 +69,8 @@ pub(crate) enum Verb {
     Wake(wake::Wake),
     /// List webhook deliveries and what became of them
     Deliveries(deliveries::Deliveries),
+    /// List the images that the server makes, or show how one was made
+    Images(images::Images),
     /// Ask whether the server is well
     Health(health::Health),
     /// Set, list and delete secrets, and rotate their key

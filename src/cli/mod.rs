@@ -14,6 +14,7 @@ mod edit;
 mod event;
 mod failure;
 mod health;
+mod images;
 mod kill;
 mod launch;
 mod list;

@@ -9,7 +9,7 @@ use super::{
     args::{Arguments, Verb},
     backup, cached, cancel, check, data, deliveries, demo, edit,
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
-    health, kill, launch, list, logs, place,
+    health, images, kill, launch, list, logs, place,
     printer::Printer,
     prune, rerun, reset, restore, script, secret, serve, show, skip, sleep, start, unskip, wake,
 };
@@ -101,6 +101,7 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
         Verb::Secret(verb) => secret::run(verb, printer).await,
+        Verb::Images(verb) => images::run(verb, printer).await,
         Verb::Prune(verb) => prune::run(verb, printer).await,
         Verb::Backup(verb) => backup::run(verb, printer).await,
         Verb::Restore(verb) => restore::run(verb, printer).await,

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Text,
     /// A list of texts.
     Texts,
+    /// A list of texts, or `true` for what a file says.
+    TextsOrTrue,
     /// A table of texts.
     TextTable,
     /// `true` or `false`.
@@ -85,6 +87,7 @@ impl Kind {
         match self {
             Self::Text => "a text in quotes".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
+            Self::TextsOrTrue => "a list of texts, or true".to_owned(),
             Self::TextTable => "a table of texts".to_owned(),
             Self::Flag => "true or false, without quotes".to_owned(),
             Self::Number => "a number, without quotes".to_owned(),
@@ -106,7 +109,7 @@ impl Kind {
     /// Returns a value of the wrong kind as it was probably meant.
     fn mended(self, value: &Value, written: &str) -> Option<String> {
         match (self, value) {
-            (Self::Texts, Value::Text(_)) => Some(format!("[{written}]")),
+            (Self::Texts | Self::TextsOrTrue, Value::Text(_)) => Some(format!("[{written}]")),
             (Self::Number, Value::Text(text)) => text.parse::<f64>().ok().map(|_| text.clone()),
             (Self::Flag, Value::Text(text)) => text.parse::<bool>().ok().map(|_| text.clone()),
             (Self::Whole(least), Value::Text(text)) => {
@@ -124,12 +127,12 @@ impl Kind {
         matches!(
             (self, value),
             (Self::Text | Self::Choice(_) | Self::Duration, Value::Text(_))
-                | (Self::Texts | Self::Arguments | Self::Bounds | Self::Records(_), Value::List(_))
+                | (Self::Texts | Self::TextsOrTrue | Self::Arguments | Self::Bounds | Self::Records(_), Value::List(_))
                 | (Self::Arguments, Value::Text(_))
                 | (Self::Whole(_), Value::Integer(_))
                 | (Self::TextTable | Self::Tables(_) | Self::Records(_), Value::Table(_))
                 | (Self::Scalar, Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Date)
-                | (Self::Flag, Value::Flag(_))
+                | (Self::Flag | Self::TextsOrTrue, Value::Flag(_))
                 | (Self::Number | Self::Duration, Value::Integer(_) | Value::Float(_))
         )
     }

@@ -88,6 +88,7 @@ fn values(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({ "type": "string", "minLength": 1 }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        Kind::TextsOrTrue => json!({ "type": ["array", "boolean"], "items": { "type": "string" } }),
         Kind::TextTable => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number => json!({ "type": "number", "exclusiveMinimum": 0 }),

@@ -149,7 +149,7 @@ pub(super) fn node(shared: &Shared, pipeline: &Pipeline, index: NodeIndex) -> No
             .map(callbacks::words)
             .chain(settings.watches.iter().map(callbacks::told))
             .collect(),
-        image: command.as_ref().and_then(|_| tree.image(index)).map(str::to_owned),
+        image: command.as_ref().and_then(|_| tree.image(index)).map(ToString::to_string),
         command,
         doc: settings.doc.clone(),
         counts: pipeline.counts(index),

@@ -15,14 +15,16 @@ use super::{
     glance::Glimpse,
     hub::Incoming,
     identity::{self, Identity},
-    live, manual,
+    images, live, manual,
     manual::{LaunchRequest, NoLaunch},
     node_token::NodeTokens,
     options::{Options, Parts},
     outbox, pool, recovery, reports, retention, secrets,
     shared::Shared,
     sweep,
-    view::{AttemptView, DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
+    view::{
+        AttemptView, DeliveryView, ImageView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport,
+    },
     watch,
 };
 use crate::{
@@ -375,6 +377,30 @@ impl Dispatch {
             Ok(true)
         });
         if written.await? { Ok(()) } else { Err(Error::NotFound("repository: it was never seen")) }
+    }
+
+    /// Lists images that the server makes or has made, the one that was needed last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn images(&self, limit: u32) -> Result<Vec<ImageView>, Error> {
+        images::list(&self.shared, limit).await
+    }
+
+    /// Shows one image, by its key or the beginning of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, or more than one.
+    pub async fn image(&self, key: &str) -> Result<ImageView, Error> {
+        images::one(&self.shared, key).await
+    }
+
+    /// Reads the log of the last making of an image. With `follow`, goes on until that has ended.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such image.
+    pub async fn image_log(&self, key: &str, follow: bool) -> Result<LogStream, Error> {
+        images::log(&self.shared, key, follow).await
     }
 
     /// Lists messages to the outside, newest first.

@@ -22,6 +22,7 @@ mod growth;
 mod handle;
 pub mod hub;
 mod identity;
+mod images;
 mod intake;
 mod live;
 mod manual;

@@ -48,6 +48,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Image of nodes that name none.
     pub default_image: String,
+    /// Bytes that images of this server's making may take together; nothing where there is no limit.
+    pub image_budget: Option<u64>,
     /// Slack channel of pipelines that name none.
     pub slack_channel: Option<String>,
     /// What nodes share.

@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::oneshot;
 
-use super::{error::Error, intake, live, options::Options, pool, pool::Queue, shared::Shared, start, turns};
+use super::{error::Error, images, intake, live, options::Options, pool, pool::Queue, shared::Shared, start, turns};
 use crate::{
     engine::{Attempt, Pipeline},
     model::{Fence, NodeIndex, PipelineId, WorkerId},
@@ -42,6 +42,7 @@ pub(super) struct Backlog {
 
 /// Recognises every worker that has an attempt, so that it is not taken for a leftover.
 pub(super) async fn prepare(shared: &Arc<Shared>, first_fence: Fence) -> Result<Backlog, Error> {
+    images::recover(shared).await?;
     let interrupted = shared.store.write(outbox::recover).await?;
     if interrupted > 0 {
         tracing::info!(messages = interrupted, "messages are sent again whose arrival is unknown");

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     error::Error,
+    images,
     shared::Shared,
     view::{Freed, PruneReport},
 };
@@ -78,6 +79,7 @@ pub(super) async fn prune(shared: &Arc<Shared>, is_rehearsal: bool) -> Result<Pr
         pruning.remains(Remains::Data, kept.data).await?,
         pruning.sources().await?,
         pruning.mirrors(kept.mirrors).await?,
+        pruning.images().await?,
         pruning.rows("bodies", Rows::Bodies).await?,
         pruning.rows("messages", Rows::Messages).await?,
         pruning.rows("keys", Rows::Keys).await?,
@@ -133,6 +135,12 @@ impl Pruning<'_> {
             self.folders(&mut freed, vec![folder], is_over).await?;
         }
         Ok(freed)
+    }
+
+    /// Images beyond their budget.
+    async fn images(&self) -> Result<Freed, Error> {
+        let (count, bytes) = images::keep_within(self.shared, self.is_rehearsal).await?;
+        Ok(Freed { count, bytes, ..nothing("images") })
     }
 
     async fn mirrors(&self, kept: Duration) -> Result<Freed, Error> {

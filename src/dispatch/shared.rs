@@ -17,6 +17,7 @@ use super::{
     error::Error,
     feed::Feed,
     files::Usages,
+    images::Images,
     intake::Door,
     live::Message,
     node_token::NodeTokens,
@@ -65,6 +66,7 @@ pub(super) struct Shared {
     pub(super) permissions: Permissions,
     /// Says that a delivery could not be stored: the forge will not send it again by itself.
     pub(super) has_refused: Notify,
+    pub(super) images: Images,
     /// Why the leaves of each queue wait.
     reasons: Mutex<HashMap<pool::Queue, pool::Reason>>,
     /// What is wrong now, in words for the health page, by the room that noticed.
@@ -106,6 +108,7 @@ impl Shared {
             traffic: Traffic::default(),
             permissions: Permissions::default(),
             has_refused: Notify::new(),
+            images: Images::default(),
             reasons: Mutex::default(),
             problems: Mutex::default(),
             node_tokens,

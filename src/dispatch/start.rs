@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{Attempt, Pipeline},
-    model::{Fence, Isolation, Needs, NodeIndex, NodeKind, Trust},
+    model::{Fence, Image, Isolation, Needs, NodeIndex, NodeKind, Trust},
     worker::protocol::{Caching, Start},
 };
 
@@ -44,7 +44,7 @@ fn key(options: &Options, pipeline: &Pipeline, group: Option<(NodeIndex, u32)>, 
         trust: pipeline.launch().trust,
         owner: pipeline.launch().owner.clone(),
         group,
-        image: needs.image.as_ref().unwrap_or(&options.default_image).clone(),
+        image: needs.image.clone().unwrap_or_else(|| options.default_image.clone().into()),
         folder: needs.folder.clone(),
         amounts: amounts(options, needs),
         requires_docker: needs.requires_docker,
@@ -205,6 +205,8 @@ pub(super) fn generated(
     let folder = |inside: &str, outside: std::path::PathBuf| {
         if isolates { inside.to_owned() } else { outside.to_string_lossy().into_owned() }
     };
+    let other = pipeline.definition().image(node).and_then(Image::copy);
+    let own_url = || format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name);
     let pairs = [
         ("CONDUCTO_PIPELINE_ID", launch.pipeline.to_string()),
         ("CONDUCTO_EXECUTION_ENV", "worker_local".to_owned()),
@@ -213,8 +215,11 @@ pub(super) fn generated(
         ("CONDUCTO_NODE", pipeline.definition().path(node).to_string()),
         ("CONDUCTO_ATTEMPT", number.to_string()),
         ("CONDUCTO_FENCE", fence.to_string()),
-        ("CONDUCTO_GIT_URL", format!("{}/{}.git", shared.options.git_url, trigger.repository.full_name)),
-        ("CONDUCTO_GIT_BRANCH", trigger.branch().unwrap_or_default().to_owned()),
+        ("CONDUCTO_GIT_URL", other.map_or_else(own_url, |other| other.url.clone())),
+        (
+            "CONDUCTO_GIT_BRANCH",
+            other.map_or(trigger.branch(), |other| Some(&other.branch)).unwrap_or_default().to_owned(),
+        ),
         ("CONDUCTO_GIT_SHA", trigger.sha.clone()),
         ("CONDUCTO_PATH_MAP", path_map(shared, pipeline, node, fence)),
         // For this pipeline's data and nothing else, and only while this attempt is live.

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Counts, Ending, Hold, Isolation, KillReason, State, Trust};
+use crate::{
+    executor::ImageStage,
+    model::{Counts, Ending, Hold, Isolation, KillReason, State, Trust},
+};
 
 /// One line of the list of pipelines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -271,7 +274,7 @@ pub struct PruneReport {
 /// One kind of what was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Freed {
-    /// `logs`, `data`, `sources`, `mirrors`, `bodies` of webhooks, `messages` that were sent, `keys` of requests.
+    /// `logs`, `data`, `sources`, `mirrors`, `images`, `bodies` of webhooks, `messages` that were sent, `keys` of requests.
     pub kind: String,
     /// Of how many pipelines or repositories; for what lies in the database, how many rows.
     pub count: u64,
@@ -279,4 +282,47 @@ pub struct Freed {
     pub files: u64,
     /// How many bytes. What lies in the database is used again by it, not given back to the disk.
     pub bytes: u64,
+}
+
+/// One image that the server makes, or has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageView {
+    /// Key of all that goes into it, in hexadecimal; its beginning names it too.
+    pub key: String,
+    /// What it is: `python:3.12-slim with git, pip: numpy`.
+    pub title: String,
+    /// Whose code asked for it: `trusted` or `fork`.
+    pub trust: String,
+    /// `making`, `done` or `failed`.
+    pub state: String,
+    /// Its name in the container runtime, once it is made.
+    pub reference: Option<String>,
+    /// What was done, in order.
+    pub stages: Vec<ImageStageView>,
+    /// Why it could not be made.
+    pub error: Option<String>,
+    /// When it was last begun to be made.
+    #[schema(value_type = String, format = DateTime)]
+    pub asked_at: Timestamp,
+    /// When that ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// When a node last needed it.
+    #[schema(value_type = String, format = DateTime)]
+    pub used_at: Timestamp,
+}
+
+/// One stage of an image's making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageStageView {
+    /// Which.
+    pub stage: ImageStage,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
 }

@@ -26,10 +26,10 @@ pub(super) fn reason(shared: &Shared, pipeline: &Pipeline, node: NodeIndex) -> O
     if let Some(trouble) = shared.problem("executor") {
         return Some(format!("waits: {trouble}"));
     }
-    if is_leased {
-        return words;
-    }
     let queue = start::queue(&shared.options, pipeline, node);
+    if is_leased {
+        return shared.images.words(&queue).or(words);
+    }
     let tree = pipeline.definition();
     Some(match shared.reason(&queue) {
         None => return words,
@@ -38,7 +38,10 @@ pub(super) fn reason(shared: &Shared, pipeline: &Pipeline, node: NodeIndex) -> O
             let group = queue.group.map_or(NodeIndex::ROOT, |(group, _)| group);
             format!("waits for the container of {}, in which {} runs", tree.path(group), tree.path(busy_with))
         }
-        Some(Reason::Starting) => "waits for a worker: its container is being made ready".to_owned(),
+        Some(Reason::Starting) => match shared.images.words(&queue) {
+            Some(words) => words,
+            None => "waits for a worker: its container is being made ready".to_owned(),
+        },
         Some(Reason::Turn) => "waits for its turn: the workers of its queue are busy".to_owned(),
         Some(Reason::Runtime) => "waits: the container runtime does not answer".to_owned(),
         Some(Reason::Disk) => "waits: the disk of the server is nearly full".to_owned(),

@@ -1,6 +1,7 @@
 //! Floor 3: where workers live. Starts, watches and removes them; knows no engine, no store and no nodes.
 
 pub mod docker;
+mod image;
 pub mod process;
 mod resolve;
 
@@ -10,9 +11,10 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     definition::docker_args::DockerArg,
-    model::{Isolation, PipelineId, WorkerId},
+    model::{Isolation, PipelineId, Trust, WorkerId},
 };
 
+pub use image::{Context, Dockerfile, ImageNews, ImageOrder, ImageStage, OwnedImage, Pieces, Watch};
 pub use resolve::{Choice, resolve};
 
 /// All that is needed to start one worker.
@@ -22,8 +24,12 @@ pub struct WorkerSpec {
     pub worker: WorkerId,
     /// The pipeline it works for; never another.
     pub pipeline: PipelineId,
+    /// Whose code it runs.
+    pub trust: Trust,
     /// Image reference. The process executor ignores it.
     pub image: String,
+    /// Whether its nodes begin in the image's own working directory. The process executor ignores it.
+    pub keeps_workdir: bool,
     /// Processors, as Docker's `--cpus`.
     pub cpu: f64,
     /// Bytes of memory.
@@ -68,7 +74,7 @@ pub enum WorkerStatus {
 }
 
 /// Why a worker could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Trying again with the same image cannot help: it does not exist, or its name is no image name.
     #[error("image `{image}` cannot be had: {message}")]
@@ -109,6 +115,15 @@ pub trait Executor: Send + Sync {
     /// Gets ready what a worker needs and what does not depend on its folders (image, network), so that this can be done
     /// while they are being made. Idempotent; starting a worker does the same.
     fn prepare<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Makes an image, unless it is there, and returns the name under which workers have it.
+    fn make_image<'a>(&'a self, order: &'a ImageOrder, watch: Watch<'a>) -> BoxFuture<'a, Result<String, Error>>;
+
+    /// Lists the images that this server has made.
+    fn owned_images(&self) -> BoxFuture<'_, Result<Vec<OwnedImage>, Error>>;
+
+    /// Removes an image of this server's making unless something uses it. Returns whether it is gone.
+    fn remove_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
 
     /// Starts a worker. Idempotent: a worker that exists already is left as it is.
     fn start<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>>;

@@ -67,6 +67,7 @@ mod tests {
             binary: "/nonexistent".into(),
             socket: "/nonexistent/docker.sock".into(),
             networks: docker::Range::default(),
+            access: docker::Access::default(),
         };
         let (binary, state) = ("/nonexistent".into(), "/nonexistent".into());
         let process = process::Options { binary, state, environment: Vec::new() };

@@ -28,14 +28,14 @@ use super::{
 };
 
 /// Deeper trees are not made by people.
-const MAX_DEPTH: usize = 512;
+pub(super) const MAX_DEPTH: usize = 512;
 /// The 32 bits that git's index has for a time end in 2038.
 const LATEST: i64 = i32::MAX as i64;
 
-const FOLDER: i32 = 0o040_000;
-const SYMLINK: i32 = 0o120_000;
-const SUBMODULE: i32 = 0o160_000;
-const EXECUTABLE: i32 = 0o100_755;
+pub(super) const FOLDER: i32 = 0o040_000;
+pub(super) const SYMLINK: i32 = 0o120_000;
+pub(super) const SUBMODULE: i32 = 0o160_000;
+pub(super) const EXECUTABLE: i32 = 0o100_755;
 
 struct Writer<'a> {
     mirror: &'a Repository,
@@ -159,7 +159,7 @@ fn new_folder(path: &Path) -> Result<(), Error> {
         .map_err(Error::disk("make a folder of the commit"))
 }
 
-fn safe_name<'a>(entry: &'a TreeEntry<'_>) -> Result<&'a [u8], Error> {
+pub(super) fn safe_name<'a>(entry: &'a TreeEntry<'_>) -> Result<&'a [u8], Error> {
     let name = entry.name_bytes();
     let is_special = name.is_empty() || name == b"." || name == b".." || name.eq_ignore_ascii_case(b".git");
     if is_special || name.contains(&b'/') || name.contains(&0) {

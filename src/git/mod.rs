@@ -1,5 +1,6 @@
 //! Floor 3: bare mirrors of repositories by git2, and what is read from them. Knows no forge, no conducto.cfg and no pipeline.
 
+mod archive;
 mod checkout;
 mod error;
 mod fetch;
@@ -9,6 +10,7 @@ mod prune;
 mod read;
 mod shallow;
 
+pub use archive::{Listed, Listing};
 pub use error::Error;
 pub use fetch::{Remote, Wanted};
 pub use mirror::{MirrorName, Mirrors, Options};

@@ -129,8 +129,26 @@ fn differences(repository: &Repository, before: &Tree<'_>, after: &Tree<'_>) -> 
     Ok(paths.into_iter().collect())
 }
 
-/// Follows a path as a file system would whose root is the commit's tree, but refuses to climb above that root.
+/// What a path of a commit leads to.
+pub(super) enum Found<'r> {
+    Folder(Tree<'r>),
+    File(Oid),
+    Missing,
+    /// Neither; the words say what.
+    Other(&'static str),
+}
+
 fn find(repository: &Repository, root: Tree<'_>, path: &[u8], limit: usize) -> Result<FileAtCommit, Error> {
+    Ok(match follow(repository, root, path)? {
+        Found::File(id) => return blob(repository, id, limit),
+        Found::Folder(_) => FileAtCommit::NotAFile("a directory"),
+        Found::Missing => FileAtCommit::Missing,
+        Found::Other(what) => FileAtCommit::NotAFile(what),
+    })
+}
+
+/// Follows a path as a file system would whose root is the commit's tree, but refuses to climb above that root.
+pub(super) fn follow<'r>(repository: &'r Repository, root: Tree<'r>, path: &[u8]) -> Result<Found<'r>, Error> {
     let mut folders = vec![root];
     let mut steps: VecDeque<Vec<u8>> = components(path).collect();
     let mut symlinks = 0;
@@ -139,7 +157,7 @@ fn find(repository: &Repository, root: Tree<'_>, path: &[u8], limit: usize) -> R
             folders.pop();
         }
         let Some(folder) = folders.last() else {
-            return Ok(FileAtCommit::NotAFile("a path that leaves the repository"));
+            return Ok(Found::Other("a path that leaves the repository"));
         };
         if step == b".." {
             continue;
@@ -147,7 +165,7 @@ fn find(repository: &Repository, root: Tree<'_>, path: &[u8], limit: usize) -> R
         let Some((id, kind, mode)) =
             folder.get_name_bytes(&step).map(|entry| (entry.id(), entry.kind(), entry.filemode()))
         else {
-            return Ok(FileAtCommit::Missing);
+            return Ok(Found::Missing);
         };
         match kind {
             Some(ObjectType::Tree) => folders.push(repository.find_tree(id)?),
@@ -155,21 +173,21 @@ fn find(repository: &Repository, root: Tree<'_>, path: &[u8], limit: usize) -> R
                 symlinks += 1;
                 let target = repository.find_blob(id)?;
                 if symlinks > MAX_SYMLINKS {
-                    return Ok(FileAtCommit::NotAFile("a symbolic link that leads nowhere"));
+                    return Ok(Found::Other("a symbolic link that leads nowhere"));
                 }
                 if target.content().starts_with(b"/") {
-                    return Ok(FileAtCommit::NotAFile("a symbolic link that leaves the repository"));
+                    return Ok(Found::Other("a symbolic link that leaves the repository"));
                 }
                 for step in components(target.content()).rev() {
                     steps.push_front(step);
                 }
             }
-            Some(ObjectType::Blob) if steps.is_empty() => return blob(repository, id, limit),
-            Some(ObjectType::Blob) => return Ok(FileAtCommit::Missing),
-            _ => return Ok(FileAtCommit::NotAFile("a submodule")),
+            Some(ObjectType::Blob) if steps.is_empty() => return Ok(Found::File(id)),
+            Some(ObjectType::Blob) => return Ok(Found::Missing),
+            _ => return Ok(Found::Other("a submodule")),
         }
     }
-    Ok(FileAtCommit::NotAFile("a directory"))
+    Ok(folders.pop().map_or(Found::Missing, Found::Folder))
 }
 
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> {

@@ -14,7 +14,7 @@ use super::{api, health};
     paths(
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
         api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one,
-        api::deliveries::replay, api::outbox::list,
+        api::deliveries::replay, api::images::list, api::images::one, api::images::log, api::outbox::list,
         api::outbox::retry, api::prune::prune, api::launch::launch, api::live::tree, api::live::list, api::lines::lines,
         api::lines::search, api::nodes::view, api::me::show, api::owner::set, api::secrets::list, api::secrets::set, api::secrets::delete, api::secrets::rotate,
         api::data::list_pipeline, api::data::read_pipeline, api::data::write_pipeline, api::data::delete_pipeline,

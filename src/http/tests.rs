@@ -23,7 +23,7 @@ use crate::{
         self, Dispatch, Parts,
         hub::{self, Hub},
     },
-    executor::{Error, Executor, Progress, WorkerSpec, WorkerStatus},
+    executor::{Error, Executor, ImageOrder, OwnedImage, Progress, Watch, WorkerSpec, WorkerStatus},
     forge::{Credentials, GitHub},
     git::{self, Mirrors},
     layout::Layout,
@@ -57,6 +57,18 @@ impl Executor for Nowhere {
 
     fn prepare<'a>(&'a self, _: &'a WorkerSpec, _: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async { Err(Error::Unavailable { message: "there is nothing here".into() }) })
+    }
+
+    fn make_image<'a>(&'a self, _: &'a ImageOrder, _: Watch<'a>) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(async { Err(Error::Unavailable { message: "there is nothing here".into() }) })
+    }
+
+    fn owned_images(&self) -> BoxFuture<'_, Result<Vec<OwnedImage>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn remove_image<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async { Ok(true) })
     }
 
     fn start<'a>(&'a self, _: &'a WorkerSpec, _: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
@@ -144,6 +156,7 @@ impl Service {
             spare: false,
             idle_timeout: heartbeat,
             default_image: "busybox".into(),
+            image_budget: None,
             slack_channel: None,
             data: dispatch::Data {
                 mount: true,

@@ -88,7 +88,7 @@ impl Definition {
         settings.cpu = edit.cpu.or(settings.cpu);
         settings.mem = edit.mem.or(settings.mem);
         if let Some(image) = &edit.image {
-            settings.image = Some(image.clone());
+            settings.image = Some(image.clone().into());
         }
     }
 }

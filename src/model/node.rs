@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Callback, NodeIndex, Watch, duration};
+use super::{Cache, Callback, Image, NodeIndex, Watch, duration};
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +58,9 @@ pub enum Isolation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Image reference. Inherited.
+    /// Image that it runs in. Inherited.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
+    pub image: Option<Image>,
     /// Folder of the commit that is the working copy, without a slash at either end; empty for the whole, as where nobody
     /// says. Inherited.
     #[serde(skip_serializing_if = "Option::is_none")]

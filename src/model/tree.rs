@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Isolation, NodeDefinition, NodeIndex, NodeKind, NodePath, Remedy, Reuse, Settings};
+use super::{Image, Isolation, NodeDefinition, NodeIndex, NodeKind, NodePath, Remedy, Reuse, Settings};
 
 /// How deep a tree may be; deeper ones are refused, so that recursion over depth is always safe.
 pub const MAX_DEPTH: usize = 64;
@@ -168,8 +168,8 @@ impl Definition {
     }
 
     /// Returns the image a node runs in: its own, or that of the nearest ancestor that names one.
-    pub fn image(&self, index: NodeIndex) -> Option<&str> {
-        self.lineage(index).find_map(|at| self.node(at).settings.image.as_deref())
+    pub fn image(&self, index: NodeIndex) -> Option<&Image> {
+        self.lineage(index).find_map(|at| self.node(at).settings.image.as_ref())
     }
 
     /// Returns the folder of the commit that is a node's working copy; empty for the whole.
@@ -197,7 +197,7 @@ impl Definition {
     /// Returns what a node asks of its container, each value from the nearest ancestor that has it.
     pub fn needs(&self, index: NodeIndex) -> Needs {
         Needs {
-            image: self.image(index).map(str::to_owned),
+            image: self.image(index).cloned(),
             folder: self.folder(index).to_owned(),
             cpu: self.nearest(index, |settings| settings.cpu),
             mem: self.nearest(index, |settings| settings.mem),
@@ -281,8 +281,8 @@ impl Resources {
 /// What a node asks of the container in which it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Needs {
-    /// Image reference, if anybody names one.
-    pub image: Option<String>,
+    /// Image, if anybody names one.
+    pub image: Option<Image>,
     /// Folder of the commit that is the working copy; empty for the whole.
     pub folder: String,
     /// Processors, if anybody says.
@@ -371,7 +371,7 @@ mod tests {
         nodes[2].settings.env = [("A".into(), "near".into())].into();
         nodes[0].settings.cpu = Some(0.5);
         let tree = Definition::new(nodes).unwrap();
-        assert_eq!(tree.image(NodeIndex(2)), Some("near"));
+        assert_eq!(tree.image(NodeIndex(2)), Some(&"near".into()));
         assert_eq!(tree.environment(NodeIndex(2)), [("A".into(), "near".into()), ("B".into(), "far".into())].into());
         assert_eq!(tree.resources(NodeIndex(2)), Resources { cpu: 0.5, mem: 2.0, gpu: 0 });
         assert_eq!(tree.max_time(NodeIndex(2)), Some(DEFAULT_MAX_TIME));

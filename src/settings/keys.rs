@@ -30,6 +30,8 @@ pub enum Kind {
     AmountOrAuto,
     /// A list of texts; in the environment, with commas between them.
     List,
+    /// A list of texts that may hold commas; in the environment, each on a line.
+    Lines,
 }
 
 /// One setting.
@@ -246,6 +248,18 @@ keys! {
     "Image of nodes for which the pipeline names none.",
     |s, text| put(&mut s.containers.default_image, filled(text));
 
+    "containers.image_budget", Kind::Text, Some("\"20GiB\""), "",
+    "How much of the disk images may take that were built or had packages installed, as in \"20GiB\", or \"none\" for no limit.\nThose that were not needed for the longest time go first; what a container uses stays.",
+    |s, text| put(&mut s.containers.image_budget, budget(text));
+
+    "containers.env", Kind::Lines, Some("[]"), "",
+    "Variables of all containers and of all builds of images, as in \"HTTPS_PROXY=http://proxy:3128\". The code of forks gets none.",
+    |s, text| put(&mut s.containers.env, pairs(text, '='));
+
+    "containers.mounts", Kind::Lines, Some("[]"), "",
+    "Files and folders of this machine that all containers see, read-only, as in \"/etc/ssl/certs:/etc/ssl/certs\". Containers\nwith the code of forks do not, nor do builds.",
+    |s, text| put(&mut s.containers.mounts, mounts(text));
+
     "data.mount", Kind::Switch, Some("true"), "",
     "Whether nodes have the folders of pipeline and user data themselves, at /conducto/data. If not, `conducto data` and the\nPython SDK reach them by way of the worker.",
     |s, text| put(&mut s.data.mount, switch(text));
@@ -446,6 +460,34 @@ fn reserve(text: &str) -> Result<Reserve, String> {
     percent.map(Reserve::Percent).or(bytes.map(Reserve::Bytes)).ok_or_else(|| {
         "expected a size with its unit, as in 500MiB or 1GiB, or a share of the disk, as in 5%".to_owned()
     })
+}
+
+fn budget(text: &str) -> Result<Option<u64>, String> {
+    match (text, reserve(text)) {
+        ("none", _) => Ok(None),
+        (_, Ok(Reserve::Bytes(bytes))) => Ok(Some(bytes)),
+        _ => Err("expected a size with its unit, as in 20GiB, or none".to_owned()),
+    }
+}
+
+fn pairs(text: &str, sign: char) -> Result<Vec<(String, String)>, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let pair = |line: &str| match line.split_once(sign) {
+        Some((name, value)) if !name.is_empty() && !line.contains('\0') => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{line}` is not of the form NAME{sign}VALUE")),
+    };
+    lines.map(pair).collect()
+}
+
+fn mounts(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mounts = pairs(text, ':')?;
+    match mounts
+        .iter()
+        .find(|(host, inside)| !host.starts_with('/') || !inside.starts_with('/') || inside.contains(':'))
+    {
+        Some((host, inside)) => Err(format!("`{host}:{inside}` is not of the form /path/here:/path/inside")),
+        None => Ok(mounts),
+    }
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

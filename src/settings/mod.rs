@@ -4,6 +4,7 @@ mod keys;
 mod nearest;
 mod publish;
 mod read;
+mod registries;
 mod values;
 
 pub use crate::layout::{Layout, LayoutError, profile_id};
@@ -13,5 +14,5 @@ pub use publish::{example_file, reference, schema};
 pub use read::{Sources, find_file, load};
 pub use values::{
     Amount, Anonymous, Auth, Containers, Disk, ExecutorChoice, Feedback, ForkPolicy, Git, Github, Log, LogFormat,
-    Network, Reserve, Retention, Settings, Slack, Slots,
+    Network, Registry, Reserve, Retention, Settings, Slack, Slots,
 };

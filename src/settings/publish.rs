@@ -50,6 +50,22 @@ pub fn schema() -> String {
             properties.insert(format!("{name}_file"), json!({"description": doc, "type": "string"}));
         }
     }
+    let login = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["user"],
+        "properties": {
+            "user": {"type": "string", "description": "User name."},
+            "password": {"type": "string", "description": "Password or token."},
+            "password_file": {"type": "string", "description": "Path of a file that holds `password`."},
+        },
+    });
+    let registries = json!({
+        "description": "Logins of image registries, each by its host (and port). The code of forks gets none of their images.",
+        "type": "object",
+        "additionalProperties": login,
+    });
+    top.insert("registries".to_owned(), registries);
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of conducto serve",
@@ -77,6 +93,7 @@ pub fn reference() -> String {
         let doc = key.doc.replace('\n', " ").replace('|', "\\|");
         text.push_str(&format!("| `{}` | {default} | `{}` | {doc} |\n", key.split().1, key.variable()));
     }
+    text.push_str(REGISTRIES);
     text
 }
 
@@ -108,6 +125,21 @@ Three variables belong to the command line and not to the server: `CONDUCTO_SERV
 and as whom; `NO_COLOR` turns colour off. `CONDUCTO_BASE_DIR` counts for both.
 ";
 
+const REGISTRIES: &str = "
+## `[registries.\"host:port\"]`
+
+The login of an image registry, a table for each; `docker.io` is Docker Hub.
+
+```toml
+[registries.\"registry.example.org:5000\"]
+user = \"ci\"
+password_file = \"/etc/conducto/registry-password\" # or: password = \"…\"
+```
+
+Images of these registries are for the code of the repositories themselves. The code of forks gets none of them, also where one
+lies on the machine already.
+";
+
 fn property(key: &Key) -> Value {
     let mut property = Map::new();
     property.insert("description".to_owned(), key.doc.replace('\n', " ").into());
@@ -118,7 +150,7 @@ fn property(key: &Key) -> Value {
         Kind::AmountOrAuto => {
             json!({"oneOf": [{"const": "auto"}, {"type": "number", "minimum": 0, "maximum": 100_000}]})
         }
-        Kind::List => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::List | Kind::Lines => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Text | Kind::Secret | Kind::Duration => json!({"type": "string"}),
     };
@@ -128,7 +160,7 @@ fn property(key: &Key) -> Value {
     if let Some(default) = key.default {
         let value = match default.parse() {
             Ok(flag) => Value::Bool(flag),
-            Err(_) if key.kind == Kind::List => json!([]),
+            Err(_) if matches!(key.kind, Kind::List | Kind::Lines) => json!([]),
             Err(_) if key.kind == Kind::Count => default.parse::<u64>().ok().into(),
             Err(_) => default.trim_matches('"').into(),
         };

@@ -11,7 +11,8 @@ use toml::de::{DeTable, DeValue};
 use super::{
     keys::{KEYS, Key, Kind},
     nearest::nearest,
-    values::Settings,
+    registries,
+    values::{Registry, Settings},
 };
 use crate::model::{Diagnostic, SourceFile, Span};
 
@@ -43,13 +44,14 @@ struct Given {
 pub fn load(sources: &Sources) -> Result<Settings, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut given = Vec::new();
-    if let Some(path) = &sources.file {
-        read_file(path, &mut given, &mut diagnostics);
-    }
+    let registries = match &sources.file {
+        Some(path) => read_file(path, &mut given, &mut diagnostics),
+        None => Vec::new(),
+    };
     read_environment(&sources.environment, &mut given);
     read_flags(&sources.flags, &mut given);
 
-    let mut settings = Settings::default();
+    let mut settings = Settings { registries, ..Settings::default() };
     for value in &given {
         if let Err(message) = apply(value, &mut settings) {
             diagnostics.push(wrong_value(value, &message));
@@ -83,14 +85,14 @@ pub fn find_file(asked: Option<&Path>, sources: &Sources) -> Option<PathBuf> {
     [PathBuf::from("/etc/conducto/conducto.toml"), base.join("conducto.toml")].into_iter().find(|path| path.is_file())
 }
 
-fn read_file(path: &Path, given: &mut Vec<Given>, diagnostics: &mut Vec<Diagnostic>) {
+fn read_file(path: &Path, given: &mut Vec<Given>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Registry> {
     let name = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read the settings file `{name}`: {error}");
             diagnostics.push(Diagnostic::error("settings::unreadable", message));
-            return;
+            return Vec::new();
         }
     };
     let file = Arc::new(SourceFile { name, text });
@@ -99,7 +101,9 @@ fn read_file(path: &Path, given: &mut Vec<Given>, diagnostics: &mut Vec<Diagnost
         let span = Span::new(&file, error.span().unwrap_or_default());
         diagnostics.push(Diagnostic::error("settings::syntax", error.message()).at(span, ""));
     }
-    read_table("", table.get_ref(), &file, given, diagnostics);
+    let mut found = Vec::new();
+    read_table("", table.get_ref(), &file, given, &mut found, diagnostics);
+    found
 }
 
 fn read_table(
@@ -107,6 +111,7 @@ fn read_table(
     table: &DeTable<'_>,
     file: &Arc<SourceFile>,
     given: &mut Vec<Given>,
+    found: &mut Vec<Registry>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for (name, value) in table {
@@ -116,7 +121,11 @@ fn read_table(
             && section.is_empty()
             && sections().any(|known| known == full)
         {
-            read_table(&full, inner, file, given, diagnostics);
+            read_table(&full, inner, file, given, found, diagnostics);
+            continue;
+        }
+        if let (DeValue::Table(inner), registries::SECTION) = (value.get_ref(), full.as_str()) {
+            found.extend(registries::read(inner, file, diagnostics));
             continue;
         }
         let Some((key, is_file)) = find(&full) else {
@@ -220,7 +229,17 @@ fn as_text(key: &Key, is_file: bool, value: &DeValue<'_>) -> Result<String, &'st
                 .collect();
             texts.map(|texts| texts.join(",")).ok_or("a list of texts in quotes")
         }
-        (Kind::List, _) => Err("a list of texts in quotes"),
+        (Kind::Lines, DeValue::Array(items)) => {
+            let texts: Option<Vec<&str>> = items
+                .iter()
+                .map(|item| match item.get_ref() {
+                    DeValue::String(text) if !text.contains('\n') => Some(&**text),
+                    _ => None,
+                })
+                .collect();
+            texts.map(|texts| texts.join("\n")).ok_or("a list of texts in quotes, each of one line")
+        }
+        (Kind::List | Kind::Lines, _) => Err("a list of texts in quotes"),
         (_, DeValue::String(text)) => Ok(text.to_string()),
         (Kind::Count, _) => Err("a whole number"),
         (Kind::CountOrAuto, _) => Err("a whole number or \"auto\""),

@@ -38,6 +38,8 @@ pub struct Settings {
     pub containers: Containers,
     /// What nodes share.
     pub data: Data,
+    /// Logins of image registries.
+    pub registries: Vec<Registry>,
     /// Fetching repositories.
     pub git: Git,
     /// How long what lies on the disk is kept.
@@ -168,6 +170,23 @@ pub struct Containers {
     pub docker_socket: PathBuf,
     /// Image of nodes that name none.
     pub default_image: String,
+    /// Bytes that images which were made may take; nothing where there is no limit.
+    pub image_budget: Option<u64>,
+    /// Variables of all containers and builds.
+    pub env: Vec<(String, String)>,
+    /// Files and folders of the host that all containers see: host path and path inside.
+    pub mounts: Vec<(String, String)>,
+}
+
+/// The login of an image registry.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Host, and port where it has one.
+    pub host: String,
+    /// User name.
+    pub user: String,
+    /// Password or token.
+    pub password: SecretString,
 }
 
 /// What nodes share.
@@ -339,8 +358,12 @@ impl Default for Settings {
                 idle_timeout: Duration::from_secs(2),
                 docker_socket: PathBuf::from("/var/run/docker.sock"),
                 default_image: "debian:stable-slim".to_owned(),
+                image_budget: Some(20 << 30),
+                env: Vec::new(),
+                mounts: Vec::new(),
             },
             data: Data { mount: true, max_object: 16 * GIB, max_store: 128 * GIB, cache_budget: 16 * GIB },
+            registries: Vec::new(),
             git: Git { fetch_timeout: Duration::from_secs(120) },
             retention: Retention { logs: days(30), data: days(30), sleeping: days(7), mirrors: days(90) },
             disk: Disk { reserve: Reserve::Bytes(1024 * 1024 * 1024) },

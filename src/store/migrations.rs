@@ -5,12 +5,13 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_turns.sql"),
+    include_str!("migrations/0006_images.sql"),
     include_str!("migrations/0007_secrets.sql"),
     include_str!("migrations/0008_owners.sql"),
     include_str!("migrations/0010_forge.sql"),
@@ -57,6 +58,7 @@ mod tests {
             "202b7b2e4f22ce33c165f7b031d9cbfbffc640c649904352366d0fc118ca2b4a",
             "70bbc023f7bccfb3fe80a48192c7323cc538f4bcc4924a76e67ea2d7ace3482e",
             "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
+            "2cce2cc74ce5b4530e0fa12b4fec081c68db5f47c8cce335c32a455a5d9c4a37",
             "2cf8bd6c7b3f39e6486d5d31f02fb4a8ba3acd5608c76a58ea31c1431b2a35c0",
             "ed7c0682bf641b7185384a04ed54223eede0f18d4b8846d2aef0603e66ee329a",
             "e7e5e4d9b5ba9ae8efa1bd556d3fcabb62e08f3d2fcd8278adecc889d3cf08bb",

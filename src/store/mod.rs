@@ -7,6 +7,7 @@ pub mod access;
 mod connection;
 pub mod copy;
 mod error;
+pub mod images;
 pub mod inbox;
 mod migrations;
 pub mod outbox;

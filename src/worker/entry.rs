@@ -16,6 +16,9 @@ pub struct Options {
     /// The node's working directory; everything in it belongs to the worker
     #[arg(long, default_value = "/mnt/conducto")]
     pub work: PathBuf,
+    /// Where nodes begin, if not in their working directory
+    #[arg(long)]
+    pub begin_in: Option<PathBuf>,
     /// Folder for HOME, TMPDIR and what is not yet told to the server
     #[arg(long, default_value = "/conducto/node")]
     pub private: PathBuf,

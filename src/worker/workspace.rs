@@ -32,6 +32,8 @@ const SMALL: usize = 500;
 pub(crate) struct Workspace {
     copy: Option<WorkingCopy>,
     work: PathBuf,
+    /// Where nodes begin.
+    begin_in: PathBuf,
     private: PathBuf,
     script: Script,
     shell: Option<PathBuf>,
@@ -58,6 +60,7 @@ impl Workspace {
         });
         Self {
             copy,
+            begin_in: options.begin_in.clone().unwrap_or_else(|| work.clone()),
             work,
             private,
             script: Script { path: script, written: None },
@@ -95,7 +98,7 @@ impl Workspace {
         }
         .map_err(|error| told(&self.work, &error))?;
         // Children inherit it; so no child needs a change of folder between fork and exec.
-        std::env::set_current_dir(&self.work).map_err(|error| told(&self.work, &error))?;
+        std::env::set_current_dir(&self.begin_in).map_err(|error| told(&self.begin_in, &error))?;
         let layer = self.layers.as_mut().map_or(Ok(()), Layers::prepare);
         self.no_layer = layer.err().map(|error| error.to_string());
         Ok(())
@@ -135,7 +138,7 @@ impl Workspace {
             (Isolation::Shared, Some(_), _) => None,
             (Isolation::Shared, None, _) => return Ok(None),
         };
-        Confinement::new(view, &self.work).map(Some).map_err(|error| error.to_string())
+        Confinement::new(view, &self.begin_in).map(Some).map_err(|error| error.to_string())
     }
 
     /// Removes everything that was made for nodes.
@@ -288,6 +291,7 @@ mod tests {
             socket: root.join("run/worker.sock"),
             source: Some(root.join("source")),
             work: root.join("work"),
+            begin_in: None,
             private: root.join("private"),
             script: None,
             layers: None,

@@ -14,10 +14,10 @@ use conducto::{
     dispatch::hub::Report,
     executor::{
         Error, Executor, WorkerSpec, WorkerStatus,
-        docker::{Docker, Options, Range},
+        docker::{Access, Docker, Options, Range},
     },
     layout::SOURCE,
-    model::{Isolation, Outcome, PipelineId},
+    model::{Isolation, Outcome, PipelineId, Trust},
     worker::protocol::ToWorker,
 };
 use rstest::rstest;
@@ -80,6 +80,8 @@ impl Place {
             worker: rig.worker.clone(),
             pipeline: clock::new_pipeline_id(),
             image: image.into(),
+            trust: Trust::Trusted,
+            keeps_workdir: false,
             cpu: 1.0,
             mem: 256 << 20,
             isolation: Isolation::Shared,
@@ -108,7 +110,7 @@ impl Place {
 
     fn executor(server: &str) -> Docker {
         let (server, binary, socket) = (server.to_owned(), env!("CARGO_BIN_EXE_conducto").into(), SOCKET.into());
-        Docker::new(Options { server, binary, socket, networks: Range::default() })
+        Docker::new(Options { server, binary, socket, networks: Range::default(), access: Access::default() })
     }
 
     async fn start(&self) -> Result<(), Error> {
@@ -270,7 +272,8 @@ async fn a_worker_keeps_its_binary_though_an_upgrade_removes_the_file() {
     fs::create_dir(&folder).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_conducto"), folder.join("conducto")).unwrap();
     let (server, binary, socket) = (place.server.clone(), folder.join("conducto"), SOCKET.into());
-    place.executor = Docker::new(Options { server, binary, socket, networks: Range::default() });
+    place.executor =
+        Docker::new(Options { server, binary, socket, networks: Range::default(), access: Access::default() });
     place.start().await.unwrap();
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(place.rig.run(1, "/conducto/bin/conducto --version").await.outcome, Some(Outcome::Exited { code: 0 }));
@@ -294,7 +297,8 @@ async fn a_server_knows_its_own_and_touches_nothing_else() {
 #[tokio::test]
 async fn an_engine_that_does_not_answer_is_said_to_be_unavailable() {
     let (server, binary, socket) = ("server".into(), "/conducto".into(), "/nonexistent/docker.sock".into());
-    let executor = Docker::new(Options { server, binary, socket, networks: Range::default() });
+    let executor =
+        Docker::new(Options { server, binary, socket, networks: Range::default(), access: Access::default() });
     let error = executor.owned().await.unwrap_err();
     assert!(matches!(&error, Error::Unavailable { message } if message.contains("/nonexistent")), "{error}");
     let pipeline = PipelineId::parse("abc-def").unwrap();

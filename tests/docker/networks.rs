@@ -10,7 +10,7 @@ use conducto::{
     clock,
     executor::{
         Error, Executor,
-        docker::{Docker, Options, Range},
+        docker::{Access, Docker, Options, Range},
     },
     model::PipelineId,
 };
@@ -34,7 +34,13 @@ impl Server {
 
     fn executor(id: &str, range: &str) -> Docker {
         let networks = Range::parse(range).unwrap();
-        Docker::new(Options { server: id.into(), binary: "/nonexistent".into(), socket: SOCKET.into(), networks })
+        Docker::new(Options {
+            server: id.into(),
+            binary: "/nonexistent".into(),
+            socket: SOCKET.into(),
+            networks,
+            access: Access::default(),
+        })
     }
 
     fn crash(&mut self) {

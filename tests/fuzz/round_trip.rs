@@ -136,7 +136,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         let (image, folder, shell, cpu, mem, gpu, requires_docker, docker_run_args) = needs;
         let (skip, suppress_errors, max_concurrent, callbacks, watches, doc) = rest;
         Settings {
-            image: image.map(str::to_owned),
+            image: image.map(Into::into),
             folder: folder.map(str::to_owned),
             shell: shell.map(str::to_owned),
             env,

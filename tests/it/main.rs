@@ -22,6 +22,7 @@ mod engine;
 mod events;
 mod feedback;
 mod house;
+mod images;
 mod kills;
 mod launch;
 mod looking;

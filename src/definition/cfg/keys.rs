@@ -1,7 +1,10 @@
 //! The words of conducto.cfg: events and keys. Knows no file.
 
 use super::{
-    super::key::{Key, Kind},
+    super::{
+        key::{Key, Kind},
+        recipe,
+    },
     parameters::PARAM_KEYS,
 };
 
@@ -64,23 +67,21 @@ pub(crate) const KEYS: &[Key] = &[
          the repository, under their own names; `{}` means none.",
     ),
     Key::now("max_time", Kind::Duration, "\"2h\"", "Longest time for the whole pipeline."),
-    Key::later("dockerfile", Kind::Text, IMAGE),
-    Key::later("dockerfile_text", Kind::Text, IMAGE),
-    Key::later("context", Kind::Text, IMAGE),
-    Key::later("docker_auto_workdir", Kind::Text, IMAGE),
-    Key::later("docker_build_args", Kind::TextTable, IMAGE),
-    Key::later("install_pip", Kind::Text, IMAGE),
-    Key::later("install_npm", Kind::Text, IMAGE),
-    Key::later("install_packages", Kind::Text, IMAGE),
-    Key::later("install_docker", Kind::Text, IMAGE),
-    Key::later("reqs_py", Kind::Text, IMAGE),
-    Key::later("reqs_npm", Kind::Text, IMAGE),
-    Key::later("reqs_packages", Kind::Text, IMAGE),
-    Key::later("reqs_docker", Kind::Text, IMAGE),
-    Key::later("path_map", Kind::TextTable, IMAGE),
+    recipe::DOCKERFILE,
+    recipe::DOCKERFILE_TEXT,
+    recipe::CONTEXT,
+    recipe::AUTO_WORKDIR,
+    recipe::BUILD_ARGS,
+    recipe::INSTALL_PIP,
+    recipe::INSTALL_NPM,
+    recipe::INSTALL_PACKAGES,
+    recipe::INSTALL_DOCKER,
+    recipe::REQS_PY,
+    recipe::REQS_NPM,
+    recipe::REQS_PACKAGES,
+    recipe::REQS_DOCKER,
+    Key::later("path_map", Kind::TextTable, "nodes find the commit at /mnt/conducto; leave the key out"),
 ];
-
-const IMAGE: &str = "until then name a ready image with `image`";
 
 /// What may happen to pipelines beside an earlier one: our words, and those of the old product for the same.
 const DUPLICATES: &[&str] =

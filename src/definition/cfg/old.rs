@@ -73,6 +73,7 @@ fn typed(entry: &Entry, report: &mut Report) -> Option<Entry> {
     let value = match key.kind {
         Kind::Text | Kind::Choice(_) | Kind::Duration => return Some(entry.clone()),
         Kind::Flag => flag(text),
+        Kind::TextsOrTrue if flag(text).is_some() => flag(text),
         _ => serde_json::from_str(text).ok().map(|json| of_json(json, range)),
     };
     let Some(value) = value else {

@@ -9,7 +9,7 @@ use super::{
         codes,
         document::{Entry, Table, Value},
         key::Kind,
-        pipeline,
+        pipeline, recipe,
         report::Report,
         suggest::nearest,
         toml_text,
@@ -175,6 +175,7 @@ pub(super) fn read_section(
         slack_channel: None,
         email: Vec::new(),
     };
+    let mut image = recipe::Draft::default();
     for entry in entries {
         let value = &entry.value;
         let Some(key) = value::known_key(entry, &name, report) else { continue };
@@ -187,14 +188,14 @@ pub(super) fn read_section(
             "paths" => section.paths = value::paths(value, report),
             "slack_channel" => section.slack_channel = value::channel(value, report),
             "email" => section.email = value::addresses(value, report),
-            "image" => section.image = pipeline::image(value, report),
             "env" => section.env = pipeline::environment(value, report),
             "secrets" => section.secrets = value::secrets(value, report),
             "max_time" => section.max_time = pipeline::duration(key, value, report),
             "duplicate" => section.duplicate = value::duplicate(key, value, report).unwrap_or_default(),
-            _ => {}
+            _ => image.take(key, entry),
         }
     }
+    section.image = image.finish(report);
     let says_what = |name: &str| entries.iter().find(|entry| entry.key == name);
     match (says_what("pipeline"), says_what("command")) {
         (None, None) if !report.is_broken() => {

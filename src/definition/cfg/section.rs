@@ -13,7 +13,7 @@ use super::{
     },
     paths::Paths,
 };
-use crate::model::{Diagnostic, Duplicate, Span};
+use crate::model::{Diagnostic, Duplicate, Image, Span};
 
 /// The sections of one conducto.cfg, in the order of the file.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ pub struct Section {
     /// What is run.
     pub work: Work,
     /// Image of nodes that name none.
-    pub image: Option<String>,
+    pub image: Option<Image>,
     /// Environment of all nodes.
     pub env: BTreeMap<String, String>,
     /// Which secrets nodes get: names of variables, each with the name of its secret; nothing: all.

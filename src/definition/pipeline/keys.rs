@@ -1,6 +1,9 @@
 //! The keys of a node. Knows no file.
 
-use super::super::key::{Key, Kind};
+use super::super::{
+    key::{Key, Kind},
+    recipe,
+};
 
 /// Keys of a node; some of them also stand at the top, for the root.
 pub(crate) const KEYS: &[Key] = &[
@@ -17,7 +20,12 @@ pub(crate) const KEYS: &[Key] = &[
         "\"python ci/matrix.py\"",
         "Shell command that prints a tree of nodes, which then runs below this node.",
     ),
-    Key::now("image", Kind::Text, "\"node:20\"", "Container image. Inherited by everything below."),
+    Key::now(
+        "image",
+        Kind::Short(&Kind::Text, recipe::KEYS),
+        "\"node:20\"",
+        "Container image, or a table that says how it is made. Inherited by everything below.",
+    ),
     Key::now("env", Kind::TextTable, "{ CI = \"1\" }", "Environment variables. Inherited; the nearest value wins."),
     Key::now(
         "max_time",

@@ -16,4 +16,4 @@ pub(super) use callback::{MAX_DURATION, MEM_LIMITS};
 pub(crate) use keys::{KEYS, is_inherited};
 pub use read::read_pipeline;
 pub(super) use read::{MOST_NODES, read_printed};
-pub(super) use value::{choice, command, duration, environment, image, is_amount, is_image, is_variable, seconds};
+pub(super) use value::{choice, command, duration, environment, is_amount, is_image, is_variable, seconds};

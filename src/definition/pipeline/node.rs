@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    super::{document::Entry, key::accept, report::Report},
+    super::{document::Entry, key::accept, recipe, report::Report},
     cache, callback,
     keys::KEYS,
     value,
@@ -72,7 +72,7 @@ impl Draft {
                 *place = Some((command, located.range.clone()));
             }
             "stop_on_error" => self.stop_on_error = value::flag(located),
-            "image" => settings.image = value::image(located, report),
+            "image" => settings.image = recipe::image(entry, place, report),
             "env" => settings.env = value::environment(located, report),
             "max_time" => settings.max_time = value::duration(key, located, report),
             "cpu" => settings.cpu = value::number(key, located, report),

@@ -7,8 +7,8 @@ use rstest::rstest;
 
 use super::read_pipeline;
 use crate::model::{
-    Callback, Definition, Exec, Isolation, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Resources, Reuse,
-    Settings,
+    Callback, Definition, Exec, Image, Isolation, NodeDefinition, NodeIndex, NodeKind, NodePath, On, Remedy, Resources,
+    Reuse, Settings,
 };
 
 const TOML: &str = r#"
@@ -57,7 +57,7 @@ fn both_forms_make_the_same_tree() {
     assert_eq!(tree, read("ci/pipeline.JSON", JSON));
     assert_eq!(paths(&tree), ["/", "/install", "/checks", "/checks/lint", "/checks/unit"]);
     let unit = tree.find(&NodePath::parse("/checks/unit").unwrap()).unwrap();
-    assert_eq!(tree.image(unit), Some("node:20"));
+    assert_eq!(tree.image(unit), Some(&"node:20".into()));
     assert_eq!(tree.max_time(unit), Some(Duration::from_secs(600)));
     assert_eq!(tree.node(unit).kind, NodeKind::Exec(Exec { command: "npm test".into() }));
     assert_eq!(tree.node(NodeIndex::ROOT).kind, NodeKind::Serial { stop_on_error: true });
@@ -88,7 +88,7 @@ fn keys_at_the_top_are_those_of_the_root() {
     );
     let root = tree.node(NodeIndex::ROOT);
     assert_eq!(root.kind, NodeKind::Serial { stop_on_error: false });
-    assert_eq!(root.settings.image.as_deref(), Some("x"));
+    assert_eq!(root.settings.image, Some("x".into()));
     assert_eq!(root.settings.env, [("A".to_owned(), "1".to_owned())].into());
 }
 
@@ -292,6 +292,7 @@ fn trees() -> impl Strategy<Value = Definition> {
             }
             let max_time = max_time.map(Duration::from_millis);
             let cpu = cpu.map(f64::from);
+            let image = image.map(Image::from);
             let settings = Settings { image, env, max_time, cpu, doc, ..rare }.into();
             nodes.push(NodeDefinition { name: format!("{name}{at}").into(), parent: Some(parent), kind, settings });
         }

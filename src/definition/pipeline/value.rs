@@ -152,17 +152,6 @@ pub(in super::super) fn command(key: &Key, value: &Located, report: &mut Report)
     Some(command.to_owned())
 }
 
-/// Reads the name of an image.
-pub(in super::super) fn image(value: &Located, report: &mut Report) -> Option<String> {
-    let image = text(value)?;
-    if !is_image(image) {
-        let help = format!("write for example `{}`", report.pair("image", "\"node:20\""));
-        bad(value, "`image` is not the name of an image".to_owned(), "empty, or a blank in it", &help, report);
-        return None;
-    }
-    Some(image.to_owned())
-}
-
 /// Says whether a text may name an image.
 pub(in super::super) fn is_image(image: &str) -> bool {
     !image.is_empty() && !image.contains(|c: char| c.is_whitespace() || c.is_control())

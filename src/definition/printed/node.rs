@@ -65,7 +65,7 @@ pub(super) fn settings(node: &Node, image: Option<&Found>) -> Result<Settings, S
         }
     }
     Ok(Settings {
-        image: image.and_then(|image| image.reference.clone()),
+        image: image.and_then(|image| image.image.clone()),
         folder: image.map(|image| image.folder.clone()),
         shell: image.map(|image| image.shell.clone()),
         env: environment(&node.others)?,

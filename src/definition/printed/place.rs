@@ -70,6 +70,13 @@ impl Path {
         names(&self.0)
     }
 
+    /// Says whether it is the folder of a file, written without the marks that the file's path has: so old clients write it where
+    /// they print in a container.
+    pub(super) fn is_bare_folder_of(&self, file: &Self) -> bool {
+        let is_bare = self.0.iter().all(|part| matches!(part, Part::Name(_)));
+        is_bare && file.names().split_last().is_some_and(|(_, above)| above == self.names())
+    }
+
     /// Returns where in the commit it lies, without a slash at either end; empty for the root.
     pub(super) fn in_commit(&self) -> Result<String, String> {
         let outside = || format!("`{}` does not lie in the repository", self.shown());
@@ -128,7 +135,11 @@ fn is_git(part: &Part) -> bool {
 
 /// What lies where in the containers of an image, in the order in which it is asked.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PathMap(pub(super) Vec<(Path, String)>);
+pub(super) struct PathMap {
+    pub(super) folders: Vec<(Path, String)>,
+    /// Whether nodes begin elsewhere than in their working copy, so that nothing is named from there.
+    pub(super) is_absolute: bool,
+}
 
 impl PathMap {
     /// Puts paths of the container in the place of those that a command names.
@@ -147,7 +158,7 @@ impl PathMap {
     }
 
     fn inside(&self, path: &Path) -> Result<String, String> {
-        let found = self.0.iter().find_map(|(folder, inside)| Some((path.below(folder)?, inside)));
+        let found = self.folders.iter().find_map(|(folder, inside)| Some((path.below(folder)?, inside)));
         let Some((below, inside)) = found else {
             return Err(format!(
                 "its command names `{}`, which its image does not have; give the image copy_dir, copy_repo or a path_map",
@@ -156,7 +167,7 @@ impl PathMap {
         };
         let whole = below.iter().fold(inside.trim_end_matches('/').to_owned(), |whole, name| format!("{whole}/{name}"));
         // What lies in the working copy is named from there, wherever that is.
-        let shown = match whole.strip_prefix(WORK) {
+        let shown = match whole.strip_prefix(WORK).filter(|_| !self.is_absolute) {
             Some("") => ".",
             Some(relative) if relative.starts_with('/') => &relative[1..],
             _ => &whole,

@@ -77,7 +77,7 @@ fn what_the_old_client_prints_is_understood() {
     assert_eq!(tree.node(one).kind, NodeKind::Exec(Exec { command: "echo hi".into() }));
     assert_eq!(tree.max_time(one).unwrap().as_secs(), 30);
     assert_eq!(tree.resources(one).cpu, 0.5);
-    assert_eq!(tree.image(n0), Some("conducto/busybox:test"));
+    assert_eq!(tree.image(n0), Some(&"conducto/busybox:test".into()));
     assert_eq!(tree.environment(n0), [("A".into(), "1".into()), ("I".into(), "0".into())].into());
     let two = &tree.node(two).settings;
     assert_eq!((two.max_concurrent, two.container_reuse_context), (Some(2), Some(Reuse::New)));
@@ -90,7 +90,7 @@ fn what_the_old_client_prints_is_understood() {
 fn a_definition_in_json_may_be_printed_as_it_is() {
     let text = r#"{ "image": "x", "/": { "type": "parallel" }, "/a": { "exec": "true", "retry": 2 }, "/b": { "generate": "g" } }"#;
     let tree = read(&printed(text)).unwrap();
-    assert_eq!(tree.image(at(&tree, "/a")), Some("x"));
+    assert_eq!(tree.image(at(&tree, "/a")), Some(&"x".into()));
     assert_eq!(tree.grows_at(at(&tree, "/b/Generate")).unwrap().as_str(), "/b/Execute");
     // There may be nothing to do today.
     assert_eq!(read(&printed("{}")).unwrap().len(), 1);
@@ -173,18 +173,59 @@ fn a_node_that_cannot_be_used_is_named(#[case] change: Value, #[case] words: &st
 }
 
 #[rstest]
-#[case("dockerfile", json!({ "path": "Dockerfile" }))]
-#[case("copy_url", json!("https://example.org/other.git"))]
-#[case("install_pip", json!(["conducto", "numpy"]))]
-#[case("install_docker", json!(true))]
-#[case("reqs_packages", json!(["git"]))]
-fn an_image_that_must_be_made_is_refused_if_a_node_wants_it(#[case] key: &str, #[case] value: Value) {
-    let mut image = json!({ "name": "i", "image": "busybox", "shell": "__auto__" });
-    image[key] = value;
-    let tree = |node: Value| read_old(&json!({ "nodes": [node], "images": { "i": image } }));
-    let error = tree(json!({ "id": "B", "type": "Exec", "command": "true", "image_name": "i" })).unwrap_err();
-    assert!(error.contains("node / of") && error.contains(key) && error.contains("cannot do yet"), "{error}");
-    assert!(tree(json!({ "id": "B", "type": "Exec", "command": "true" })).is_ok());
+#[case(json!({ "dockerfile": path(&json!([git(), "ci", "Dockerfile"])) }), json!({ "base": { "dockerfile": { "path": "ci/Dockerfile", "context": "ci" } } }))]
+#[case(
+    json!({ "dockerfile": "ci/Dockerfile", "context": "web", "instantiation_directory": "/mnt/conducto/x/.." }),
+    json!({ "base": { "dockerfile": { "path": "ci/Dockerfile", "context": "web" } } })
+)]
+#[case(
+    json!({ "dockerfile": path(&json!([git(), "ci", "Dockerfile"])), "copy_repo": true, "docker_build_args": { "A": 1, "B": true } }),
+    json!({ "base": { "dockerfile": { "path": "ci/Dockerfile", "context": "" } }, "build_args": { "A": "1", "B": "True" } })
+)]
+// So the old client writes it in a container.
+#[case(
+    json!({ "dockerfile": path(&json!([git(), "ci", "Dockerfile"])), "context": path(&json!(["ci"])) }),
+    json!({ "base": { "dockerfile": { "path": "ci/Dockerfile", "context": "ci" } } })
+)]
+#[case(json!({ "dockerfile_text": "FROM a" }), json!({ "base": { "text": { "text": "FROM a", "context": null } } }))]
+#[case(
+    json!({ "image": "a", "install_pip": ["six", "Conducto==0.1", "six"], "reqs_packages": ["git"], "install_docker": true }),
+    json!({ "base": { "reference": "a" }, "packages": ["git"], "docker": true, "pip": ["six"] })
+)]
+#[case(json!({ "install_npm": true, "reqs_npm": ["x"] }), json!({ "base": "default", "npm": "project" }))]
+#[case(json!({ "reqs_npm": ["x"] }), json!({ "base": "default", "npm": { "packages": ["x"] } }))]
+#[case(json!({ "image": "a", "docker_auto_workdir": false }), json!({ "base": { "reference": "a" }, "keeps_workdir": true }))]
+#[case(
+    json!({ "image": "a", "copy_url": "https://h/o/r.git", "copy_branch": "main" }),
+    json!({ "base": { "reference": "a" }, "copy": { "url": "https://h/o/r.git", "branch": "main" } })
+)]
+fn an_image_that_must_be_made_is_a_recipe(#[case] image: Value, #[case] recipe: Value) {
+    let tree = with_image(&image, "true").unwrap();
+    assert_eq!(serde_json::to_value(tree.image(NodeIndex(1))).unwrap(), recipe);
+    let again = read(super::pack(super::to_json(&tree).to_string().as_bytes(), 3).as_bytes()).unwrap();
+    assert_eq!(again.image(NodeIndex(1)), tree.image(NodeIndex(1)));
+}
+
+#[rstest]
+#[case(json!({ "image": "a", "dockerfile_text": "FROM a" }), "more than one of")]
+#[case(json!({ "dockerfile": "/etc/Dockerfile" }), "its dockerfile what it may not have: `/etc/Dockerfile`")]
+#[case(json!({ "dockerfile": path(&json!([git(), "Dockerfile"])), "context": path(&json!([git(), ".."])) }), "its context")]
+#[case(json!({ "dockerfile": path(&json!([git()])) }), "root of the repository for its dockerfile")]
+#[case(json!({ "image": "a", "install_packages": ["--allow-untrusted"] }), "not the name of a package")]
+#[case(json!({ "image": "a", "install_packages": ["a b"] }), "not the name of a package")]
+#[case(json!({ "image": "a", "install_pip": ["-r x"] }), "not the name of a package")]
+#[case(json!({ "dockerfile_text": "FROM a", "docker_build_args": { "A B": "x" } }), "build argument `A B`")]
+#[case(json!({ "copy_url": "https://h/o/r", "copy_branch": "main", "copy_dir": "/mnt/conducto/x" }), "both copy_dir and copy_url")]
+#[case(json!({ "copy_url": "https://h/o/r" }), "copy_url without copy_branch")]
+#[case(json!({ "copy_url": "https://u:p@h/o/r", "copy_branch": "main" }), "holds credentials")]
+#[case(json!({ "copy_url": "file:///etc", "copy_branch": "main" }), "does not begin with https://")]
+#[case(json!({ "copy_url": "https://h/o/r", "copy_branch": "--upload-pack" }), "not the name of a branch")]
+#[case(json!({ "copy_url": "s3://bucket" }), "S3 bucket")]
+fn an_image_that_cannot_be_made_is_refused_if_a_node_wants_it(#[case] image: Value, #[case] words: &str) {
+    let error = with_image(&image, "true").unwrap_err();
+    assert!(error.contains("its image `i`") && error.contains(words), "{error}");
+    let node = json!({ "id": "B", "type": "Exec", "command": "true" });
+    assert!(read_old(&json!({ "nodes": [node], "images": { "i": image } })).is_ok());
 }
 
 fn with_image(image: &Value, command: &str) -> Result<Definition, String> {
@@ -224,7 +265,6 @@ fn the_folder_of_an_image_is_one_of_the_commit(#[case] image: Value, #[case] fol
 #[case(json!({ "copy_dir": "x" }), "is a relative path")]
 #[case(json!({ "copy_dir": 7 }), "is no path")]
 #[case(json!({ "path_map": { "/etc": "/x" } }), "maps what it may not: `/etc`")]
-#[case(json!({ "docker_auto_workdir": false, "copy_dir": path(&json!([git()])) }), "another working directory")]
 fn what_lies_outside_of_the_commit_is_refused(#[case] image: Value, #[case] words: &str) {
     let error = with_image(&image, "true").unwrap_err();
     assert!(error.contains(words), "{error}");
@@ -253,6 +293,8 @@ fn paths_in_commands_become_those_of_the_container() {
     let mapped = json!({ "copy_dir": path(&json!([git()])), "path_map": { key: "/opt/data" } });
     assert_eq!(run(&mapped, json!([git(), "data", "x"])).unwrap(), "cat /opt/data/x && true");
     assert_eq!(run(&mapped, json!([git(), "x"])).unwrap(), "cat x && true");
+    let elsewhere = json!({ "copy_dir": path(&json!([git()])), "docker_auto_workdir": false });
+    assert_eq!(run(&elsewhere, json!([git(), "x"])).unwrap(), "cat /mnt/conducto/x && true");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{id::Id, notice};
-use crate::model::{Callback, Definition, NodeIndex, NodeKind, Remedy, Reuse, Settings};
+use crate::model::{Base, Callback, Definition, Image, NodeIndex, NodeKind, Npm, Recipe, Remedy, Reuse, Settings};
 
 /// Writes a tree as the JSON of the old serialization, with the ids that the old client gives to its paths.
 ///
@@ -104,12 +104,12 @@ fn callback(callback: &Callback) -> Value {
 /// The images of a tree, named in the order in which they are met: what a node says of its container's files is one image there.
 #[derive(Default)]
 struct Images {
-    names: BTreeMap<Image, String>,
+    names: BTreeMap<Written, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Image {
-    reference: Option<String>,
+struct Written {
+    image: Option<Image>,
     folder: String,
     shell: String,
 }
@@ -121,8 +121,8 @@ impl Images {
             return None;
         }
         let number = self.names.len() + 1;
-        let image = Image {
-            reference: image.clone(),
+        let image = Written {
+            image: image.clone(),
             folder: folder.clone().unwrap_or_default(),
             shell: shell.clone().unwrap_or_default(),
         };
@@ -130,24 +130,49 @@ impl Images {
     }
 
     fn written(&self) -> Value {
-        let image = |(image, name): (&Image, &String)| {
-            let copied = match image.folder.as_str() {
-                "" => Value::Null,
-                folder => {
-                    let parts = folder.split('/').map(|name| json!(name));
-                    let path: Vec<Value> = std::iter::once(json!({ "type": "git" })).chain(parts).collect();
-                    json!({ "pathsep": "/", "path": path })
-                }
-            };
-            let shell = if image.shell.is_empty() { "__auto__" } else { &image.shell };
-            let written = json!({
-                "name": name, "image": image.reference, "dockerfile": null, "dockerfile_text": null,
-                "docker_build_args": null, "docker_auto_workdir": true, "context": null, "copy_repo": null,
-                "copy_dir": copied, "copy_url": null, "copy_branch": null, "install_pip": null, "install_npm": null,
-                "install_packages": null, "install_docker": false, "path_map": null, "shell": shell,
-            });
-            (name.clone(), written)
-        };
-        Value::Object(self.names.iter().map(image).collect())
+        Value::Object(self.names.iter().map(|(image, name)| (name.clone(), written(image, name))).collect())
     }
+}
+
+fn written(image: &Written, name: &str) -> Value {
+    let recipe = match &image.image {
+        None => Recipe::default(),
+        Some(Image::Ready(reference)) => Recipe { base: Base::Reference(reference.clone()), ..Recipe::default() },
+        Some(Image::Made(recipe)) => (**recipe).clone(),
+    };
+    let copied = if image.folder.is_empty() { Value::Null } else { path(&image.folder) };
+    let shell = if image.shell.is_empty() { "__auto__" } else { &image.shell };
+    let (mut reference, mut dockerfile, mut dockerfile_text, mut folder) =
+        (Value::Null, Value::Null, Value::Null, Value::Null);
+    match &recipe.base {
+        Base::Default => {}
+        Base::Reference(name) => reference = json!(name),
+        Base::Dockerfile { path: file, context } => (dockerfile, folder) = (path(file), path(context)),
+        Base::Text { text, context } => {
+            dockerfile_text = json!(text);
+            folder = context.as_deref().map_or(Value::Null, path);
+        }
+    }
+    let list = |names: &Vec<String>| if names.is_empty() { Value::Null } else { json!(names) };
+    let npm = match &recipe.npm {
+        Npm::Nothing => Value::Null,
+        Npm::Project => json!(true),
+        Npm::Packages(packages) => json!(packages),
+    };
+    let arguments = if recipe.build_args.is_empty() { Value::Null } else { json!(recipe.build_args) };
+    json!({
+        "name": name, "image": reference, "dockerfile": dockerfile, "dockerfile_text": dockerfile_text,
+        "docker_build_args": arguments, "docker_auto_workdir": !recipe.keeps_workdir, "context": folder,
+        "copy_repo": null, "copy_dir": copied, "copy_url": recipe.copy.as_ref().map(|copy| &copy.url),
+        "copy_branch": recipe.copy.as_ref().map(|copy| &copy.branch), "install_pip": list(&recipe.pip),
+        "install_npm": npm, "install_packages": list(&recipe.packages), "install_docker": recipe.docker,
+        "path_map": null, "shell": shell,
+    })
+}
+
+/// A path in the commit as the old client writes it.
+fn path(inside: &str) -> Value {
+    let parts = inside.split('/').filter(|name| !name.is_empty()).map(|name| json!(name));
+    let path: Vec<Value> = std::iter::once(json!({ "type": "git" })).chain(parts).collect();
+    json!({ "pathsep": "/", "path": path })
 }

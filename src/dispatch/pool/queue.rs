@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::budget::Amounts;
-use crate::model::{Isolation, NodeIndex, PipelineId, Trust};
+use crate::model::{Image, Isolation, NodeIndex, PipelineId, Trust};
 
 /// What a worker must be like to run a leaf. Never shared between pipelines, so never between trust classes either.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub(in crate::dispatch) struct QueueKey {
     /// The group that has a container to itself, and which of the group's containers it is. A group whose leaves differ in
     /// what follows has one container for each kind.
     pub(in crate::dispatch) group: Option<(NodeIndex, u32)>,
-    pub(in crate::dispatch) image: String,
+    pub(in crate::dispatch) image: Image,
     /// Folder of the commit that is the working copy.
     pub(in crate::dispatch) folder: String,
     pub(in crate::dispatch) amounts: Amounts,

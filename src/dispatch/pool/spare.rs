@@ -63,6 +63,7 @@ impl Book {
     pub(super) fn note_kind(&mut self, queue: &Queue) {
         let is_plain = queue.trust == Trust::Trusted
             && queue.owner.is_none()
+            && queue.image.reference().is_some()
             && queue.group.is_none()
             && queue.amounts.gpu == 0
             && !queue.requires_docker

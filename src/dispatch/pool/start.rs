@@ -2,12 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{queue::Queue, room::Message};
+use super::{
+    queue::{Queue, QueueKey},
+    room::Message,
+};
 use crate::{
     clock,
     definition::docker_args::{self, BadDockerArg},
-    dispatch::{refetch, registry, shared::Shared},
+    dispatch::{images, refetch, registry, shared::Shared},
     executor::{self, WorkerSpec},
+    layout::SOURCE,
     model::{PipelineId, WorkerId},
     worker::protocol::{Start, ToWorker},
 };
@@ -69,11 +73,18 @@ async fn try_spare(shared: &Arc<Shared>, queue: &Queue, worker: &WorkerId) -> Re
 fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec, executor::Error> {
     let layout = &shared.options.layout;
     let docker_args = docker_args::parse(&queue.docker_run_args);
+    let source = match queue.image.copy() {
+        Some(other) => layout.other_source_folder(&queue.pipeline, &other.key()),
+        None => layout.source_folder(&queue.pipeline),
+    };
     Ok(WorkerSpec {
+        trust: queue.trust,
+        keeps_workdir: queue.image.keeps_workdir(),
         folder: queue.folder.clone(),
         worker: worker.clone(),
         pipeline: queue.pipeline.clone(),
-        image: queue.image.clone(),
+        // Of one that is made, the name is not known before it is.
+        image: queue.image.reference().unwrap_or_default().to_owned(),
         cpu: queue.amounts.cpu(),
         mem: queue.amounts.mem,
         isolation: queue.isolation,
@@ -81,7 +92,7 @@ fn spec(shared: &Shared, queue: &Queue, worker: &WorkerId) -> Result<WorkerSpec,
         requires_docker: queue.requires_docker,
         docker_args: docker_args.map_err(|bad| executor::Error::Refused { message: words(&bad) })?,
         directory: layout.worker(worker),
-        source: layout.source_folder(&queue.pipeline),
+        source,
         mounts_data: shared.options.data.mount,
         pipeline_data: layout.pipeline_data(&queue.pipeline),
         user_data: layout.user_data_for(&queue.pipeline, queue.trust, queue.owner.as_deref()),
@@ -127,9 +138,14 @@ async fn try_start(
     });
     let progress = move |line: &str| drop(lines.send(line.to_owned()));
     // The image, the network, and the files of the commit are got side by side; the container needs them all.
-    let source = async { prepare_source(shared, &spec.pipeline).await.map_err(|error| refused(&error)) };
-    let started = match tokio::try_join!(source, executor.prepare(&spec, &progress)) {
-        Ok(((), ())) => {
+    let source = async { prepare_files(shared, queue).await.map_err(|error| refused(&error)) };
+    let image = async {
+        let image = images::have(shared, queue, &progress).await?;
+        let spec = WorkerSpec { image, ..spec.clone() };
+        executor.prepare(&spec, &progress).await.map(|()| spec)
+    };
+    let started = match tokio::try_join!(source, image) {
+        Ok(((), spec)) => {
             // A spare is there already, and may begin.
             shared.parts.hub.lease(worker, start.fence);
             shared.parts.hub.send(worker, ToWorker::Start(Box::new(start)));
@@ -147,26 +163,50 @@ async fn try_start(
     started
 }
 
+/// Writes out what the working copies of a queue are made from.
+async fn prepare_files(shared: &Arc<Shared>, queue: &QueueKey) -> Result<(), String> {
+    prepare_source(shared, &queue.pipeline).await?;
+    let Some(other) = queue.image.copy() else { return Ok(()) };
+    let folder = shared.options.layout.other_source_folder(&queue.pipeline, &other.key());
+    let place = folder.join(SOURCE);
+    place_whole(&place, async |draft: &Path| {
+        let written = refetch::checkout_other(shared, other, draft).await;
+        written.map_err(|error| format!("branch {} of {} cannot be copied: {error}", other.branch, other.url))
+    })
+    .await
+}
+
 /// Writes out the commit's files, once a pipeline. Half-written ones are never seen: they are moved into place whole.
 async fn prepare_source(shared: &Arc<Shared>, id: &PipelineId) -> Result<(), String> {
     let source = &shared.options.layout.source(id);
     if source.exists() {
         return Ok(());
     }
-    let (wanted, words) = (id.clone(), |error: &dyn std::fmt::Display| error.to_string());
-    let pipeline = registry::load(shared, &wanted).await.map_err(|error| words(&error))?;
+    let pipeline = registry::load(shared, id).await.map_err(|error| error.to_string())?;
     let trigger = &pipeline.launch().trigger;
+    place_whole(source, async |draft: &Path| {
+        let written = refetch::checkout(shared, trigger, draft).await;
+        written.map_err(|error| format!("the files of commit {} cannot be written out: {error}", trigger.sha))
+    })
+    .await
+}
+
+async fn place_whole(source: &Path, write: impl AsyncFnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
+    if source.exists() {
+        return Ok(());
+    }
+    let words = |error: &dyn std::fmt::Display| error.to_string();
     let draft = source.with_extension(format!("draft-{}", clock::new_uuid()));
     let parent = draft.parent().unwrap_or(&draft);
     std::fs::create_dir_all(parent).map_err(|error| words(&error))?;
-    let written = refetch::checkout(shared, trigger, &draft).await;
+    let written = write(&draft).await;
     let placed = match written {
         Ok(()) => match std::fs::rename(&draft, source) {
             // Another worker of the same pipeline was faster.
             Err(_) if source.exists() => Ok(()),
             renamed => renamed.map_err(|error| words(&error)),
         },
-        Err(error) => Err(format!("the files of commit {} cannot be written out: {error}", trigger.sha)),
+        Err(error) => Err(error),
     };
     if draft.exists()
         && let Err(error) = std::fs::remove_dir_all(&draft)

@@ -72,6 +72,7 @@ impl Outside {
             spare: false,
             idle_timeout: Duration::from_secs(2),
             default_image: "busybox".into(),
+            image_budget: None,
             slack_channel: None,
             retention: Retention { logs: LONG, data: LONG, sleeping: LONG, mirrors: LONG },
             data: crate::dispatch::Data { mount: true, limits: crate::data::Limits::NONE, cache_budget: 0 },

@@ -30,7 +30,7 @@ impl World {
     pub(super) fn create(&mut self, epoch: u32, id: WorkerId, queue: Queue) {
         let started = if self.runtime.is_down {
             Started::Unavailable
-        } else if queue.image == MISSING_IMAGE {
+        } else if queue.image.reference() == Some(MISSING_IMAGE) {
             Started::NoImage
         } else if self.chaos.hinders(&mut self.luck) {
             Started::Refused

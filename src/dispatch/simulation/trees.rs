@@ -90,8 +90,8 @@ impl Drawing<'_> {
             callbacks.push(Callback { on: retries(), remedy, inherited });
         }
         let image = match luck.below(20) {
-            0 => Some("other".to_owned()),
-            1 if !is_group && luck.happens(300) => Some(MISSING_IMAGE.to_owned()),
+            0 => Some("other".into()),
+            1 if !is_group && luck.happens(300) => Some(MISSING_IMAGE.into()),
             _ => None,
         };
         Settings {

@@ -7,7 +7,7 @@ use bollard::models::{ContainerCreateBody, DeviceRequest, HealthConfig, HostConf
 use super::{args, executor::Options, network::Networks};
 use crate::{
     executor::WorkerSpec,
-    model::{Isolation, PipelineId, WorkerId},
+    model::{Isolation, PipelineId, Trust, WorkerId},
 };
 
 /// Which server's it is.
@@ -37,7 +37,9 @@ pub(super) fn name(pipeline: &PipelineId, worker: &WorkerId) -> String {
 }
 
 /// Describes a worker's container to the engine.
-pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody {
+///
+/// `workdir` is the image's own working directory, empty for the root.
+pub(super) fn body(options: &Options, spec: &WorkerSpec, workdir: &str) -> ContainerCreateBody {
     // The folder above is mounted: the files may come later than the container.
     let source = format!("/conducto/source/{}/{}", crate::layout::SOURCE, spec.folder);
     let source = source.trim_end_matches('/').to_owned();
@@ -64,6 +66,9 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
     if is_layered(spec) {
         command.extend(["--layers", LAYERS]);
     }
+    if spec.keeps_workdir {
+        command.extend(["--begin-in", if workdir.is_empty() { "/" } else { workdir }]);
+    }
     let mut body = ContainerCreateBody {
         image: Some(spec.image.clone()),
         // The image's own entrypoint and command are for those who start it as a service.
@@ -78,6 +83,9 @@ pub(super) fn body(options: &Options, spec: &WorkerSpec) -> ContainerCreateBody 
         volumes: is_layered(spec).then(|| vec![LAYERS.to_owned()]),
         ..ContainerCreateBody::default()
     };
+    if spec.trust == Trust::Trusted && !options.access.environment.is_empty() {
+        body.env = Some(options.access.environment.iter().map(|(name, value)| format!("{name}={value}")).collect());
+    }
     let mut host = host(options, spec);
     // What an author may add cannot touch what is set here.
     args::apply(&spec.docker_args, &mut body, &mut host);
@@ -121,6 +129,10 @@ fn host(options: &Options, spec: &WorkerSpec) -> HostConfig {
     }
     if let Some(kit) = options.binary.parent() {
         binds.push(bind(kit, KIT, "ro"));
+    }
+    if spec.trust == Trust::Trusted {
+        let mounts = &options.access.mounts;
+        binds.extend(mounts.iter().map(|(host, inside)| bind(std::path::Path::new(host), inside, "ro")));
     }
     if spec.requires_docker {
         binds.push(bind(&options.socket, "/var/run/docker.sock", "rw"));

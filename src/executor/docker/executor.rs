@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use bollard::{
     body_full,
-    models::{ContainerState, ContainerStateStatusEnum},
+    models::{ContainerState, ContainerStateStatusEnum, ImageInspect},
     query_parameters::{
         CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
         ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -17,14 +17,14 @@ use tokio::time::{Instant, sleep};
 use super::{
     client::{Client, if_found, refusal, translate},
     container::{self, PIPELINE_LABEL, SERVER_LABEL, WORKER_LABEL},
-    image::Images,
+    images::{self, Access, Images},
     network::Networks,
     subnet::Range,
     user,
 };
 use crate::{
     definition::docker_args::DockerArg,
-    executor::{Error, Executor, Progress, WorkerSpec, WorkerStatus},
+    executor::{Error, Executor, ImageOrder, OwnedImage, Progress, Watch, WorkerSpec, WorkerStatus},
     model::{PipelineId, WorkerId},
 };
 
@@ -43,6 +43,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// The addresses for pipelines' networks.
     pub networks: Range,
+    /// What images and containers get of the server.
+    pub access: Access,
 }
 
 /// The executor.
@@ -89,13 +91,13 @@ impl Docker {
             Some(_) => return Ok(()),
             None => {}
         }
-        let (image, ()) =
-            tokio::try_join!(self.images.have(&self.client, &spec.image, progress), self.have_network(&spec.pipeline))?;
+        let (image, ()) = tokio::try_join!(self.have_image(spec, progress), self.have_network(&spec.pipeline))?;
+        let config = image.config.unwrap_or_default();
         let asked = spec.docker_args.iter().rev().find_map(|arg| match arg {
             DockerArg::User(user) => Some(user.clone()),
             _ => None,
         });
-        let user = asked.or_else(|| image.config?.user).unwrap_or_default();
+        let user = asked.or(config.user).unwrap_or_default();
         if container::is_layered(spec) && user::is_other(&user) {
             let image = &spec.image;
             let message = format!(
@@ -105,7 +107,13 @@ impl Docker {
             return Err(Error::Refused { message });
         }
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        engine.create_container(Some(options), container::body(&self.options, spec)).await.map_err(translate)?;
+        engine
+            .create_container(
+                Some(options),
+                container::body(&self.options, spec, config.working_dir.as_deref().unwrap_or_default()),
+            )
+            .await
+            .map_err(translate)?;
         let started = async {
             if user::is_other(&user) {
                 self.prepare_for(&name, &user).await?;
@@ -119,6 +127,10 @@ impl Docker {
             tracing::warn!(%error, container = %name, "a container that did not start is left behind");
         }
         result
+    }
+
+    async fn have_image(&self, spec: &WorkerSpec, progress: Progress<'_>) -> Result<ImageInspect, Error> {
+        self.images.have(&self.client, &self.options.access, (&spec.image, spec.trust), progress).await
     }
 
     /// Gives the folders a worker writes to, to a user who is not root.
@@ -194,9 +206,22 @@ impl Executor for Docker {
 
     fn prepare<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            let image = self.images.have(&self.client, &spec.image, progress);
-            tokio::try_join!(image, self.have_network(&spec.pipeline)).map(drop)
+            tokio::try_join!(self.have_image(spec, progress), self.have_network(&spec.pipeline)).map(drop)
         })
+    }
+
+    fn make_image<'a>(&'a self, order: &'a ImageOrder, watch: Watch<'a>) -> BoxFuture<'a, Result<String, Error>> {
+        let Options { server, access, .. } = &self.options;
+        let maker = images::Maker { client: &self.client, images: &self.images, access, server };
+        Box::pin(images::make(maker, order, watch))
+    }
+
+    fn owned_images(&self) -> BoxFuture<'_, Result<Vec<OwnedImage>, Error>> {
+        Box::pin(images::owned(&self.client, &self.options.server))
+    }
+
+    fn remove_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(images::remove(&self.client, reference))
     }
 
     fn start<'a>(&'a self, spec: &'a WorkerSpec, progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {

@@ -5,11 +5,12 @@ mod base;
 mod client;
 mod container;
 mod executor;
-mod image;
+mod images;
 mod network;
 mod subnet;
 mod user;
 
 pub use base::{BaseError, check_base};
 pub use executor::{Docker, Options};
+pub use images::{Access, Registry};
 pub use subnet::{BadRange, Range};

@@ -25,7 +25,7 @@ use super::{
     table::{self, Identity},
 };
 use crate::{
-    executor::{Error, Executor, Progress, WorkerSpec, WorkerStatus},
+    executor::{Error, Executor, ImageOrder, OwnedImage, Progress, Watch, WorkerSpec, WorkerStatus},
     model::{PipelineId, WorkerId},
 };
 
@@ -182,6 +182,19 @@ impl Executor for Process {
     fn prepare<'a>(&'a self, _spec: &'a WorkerSpec, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {
         // A process needs nothing but its folders.
         Box::pin(async { Ok(()) })
+    }
+
+    fn make_image<'a>(&'a self, order: &'a ImageOrder, _watch: Watch<'a>) -> BoxFuture<'a, Result<String, Error>> {
+        // There are none here; a process sees the machine as it is.
+        Box::pin(async { Ok(order.recipe.to_string()) })
+    }
+
+    fn owned_images(&self) -> BoxFuture<'_, Result<Vec<OwnedImage>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn remove_image<'a>(&'a self, _reference: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async { Ok(true) })
     }
 
     fn start<'a>(&'a self, spec: &'a WorkerSpec, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), Error>> {

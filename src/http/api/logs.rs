@@ -54,16 +54,26 @@ pub(super) async fn read(
     let chunks = app.dispatch.log(id, path, choice.attempt, is_followed).await?;
     let wanted = choice.stream;
     let chunks = chunks.filter(move |chunk| future::ready(wanted.is_none_or(|stream| stream == chunk.stream)));
+    Ok(answer(chunks, choice.format.as_deref(), choice.tail, &headers).await)
+}
+
+/// Makes an answer of a log: its text, or one object a piece.
+pub(super) async fn answer(
+    chunks: impl Stream<Item = LogChunk> + Send + 'static,
+    format: Option<&str>,
+    length: Option<usize>,
+    headers: &HeaderMap,
+) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if choice.format.as_deref() == Some("json") || accept.contains("application/x-ndjson") {
+    if format == Some("json") || accept.contains("application/x-ndjson") {
         let lines = chunks.map(|chunk| Ok::<_, std::convert::Infallible>(as_line(&chunk)));
-        return Ok(body("application/x-ndjson", Body::from_stream(lines)));
+        return body("application/x-ndjson", Body::from_stream(lines));
     }
-    let bytes = match choice.tail {
+    let bytes = match length {
         Some(length) => Body::from(tail(chunks, length.min(LONGEST_TAIL)).await),
         None => Body::from_stream(chunks.map(|chunk| Ok::<_, std::convert::Infallible>(chunk.data))),
     };
-    Ok(body("text/plain; charset=utf-8", bytes))
+    body("text/plain; charset=utf-8", bytes)
 }
 
 /// Collects the end of a log, from the beginning of a line if it was cut.

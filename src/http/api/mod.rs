@@ -6,6 +6,7 @@ pub(super) mod data;
 pub(super) mod deliveries;
 pub(super) mod edit;
 pub(super) mod events;
+pub(super) mod images;
 pub(super) mod launch;
 pub(super) mod lines;
 pub(super) mod live;

@@ -14,26 +14,36 @@ use bollard::{
 use futures_util::{Stream, StreamExt};
 use tokio::time::timeout;
 
-use super::client::{Client, if_found, refusal};
-use crate::executor::{Error, Progress};
+use super::{
+    super::client::{Client, if_found, refusal},
+    registries::Access,
+};
+use crate::{
+    executor::{Error, Progress},
+    model::Trust,
+};
 
 /// A pull that says nothing for so long has stalled.
 const STALLED: Duration = Duration::from_secs(180);
 
 /// Images that are being pulled right now.
 #[derive(Debug, Default)]
-pub(super) struct Images {
+pub(in super::super) struct Images {
     gates: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Images {
     /// Returns what the engine knows of the image, after pulling it if need be.
-    pub(super) async fn have(
+    pub(in super::super) async fn have(
         &self,
         client: &Client,
-        reference: &str,
+        access: &Access,
+        (reference, trust): (&str, Trust),
         progress: Progress<'_>,
     ) -> Result<ImageInspect, Error> {
+        if let Some(message) = access.refusal(reference, trust) {
+            return Err(Error::Image { image: reference.to_owned(), message });
+        }
         if let Some(image) = inspect(client, reference).await? {
             return Ok(image);
         }
@@ -43,7 +53,7 @@ impl Images {
             // Whoever was faster has pulled it.
             match inspect(client, reference).await? {
                 Some(image) => Ok(image),
-                None => pull(client, reference, progress).await,
+                None => pull(client, access, reference, progress).await,
             }
         };
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,18 +69,23 @@ impl Images {
     }
 }
 
-async fn inspect(client: &Client, reference: &str) -> Result<Option<ImageInspect>, Error> {
+pub(super) async fn inspect(client: &Client, reference: &str) -> Result<Option<ImageInspect>, Error> {
     match client.engine().await?.inspect_image(reference).await {
         Err(fault) if matches!(refusal(&fault), Some((400, _))) => Err(explain(reference, &fault)),
         found => if_found(found),
     }
 }
 
-async fn pull(client: &Client, reference: &str, progress: Progress<'_>) -> Result<ImageInspect, Error> {
+async fn pull(
+    client: &Client,
+    access: &Access,
+    reference: &str,
+    progress: Progress<'_>,
+) -> Result<ImageInspect, Error> {
     progress(&format!("pulling image {reference}"));
     let whole = with_tag(reference);
     let options = CreateImageOptionsBuilder::new().from_image(&whole).build();
-    let lines = client.engine().await?.create_image(Some(options), None, None);
+    let lines = client.engine().await?.create_image(Some(options), None, access.login(reference));
     follow(lines, progress).await.map_err(|problem| match problem {
         Problem::Fault(fault) => explain(reference, &fault),
         Problem::Stalled => Error::Unavailable { message: format!("the pull of image {reference} has stalled") },
