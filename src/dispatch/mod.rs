@@ -44,7 +44,7 @@ pub use crate::store::pipelines::Filter as PipelineFilter;
 pub use action::{Action, Receipt};
 pub use error::Error;
 pub use follow::{LogChunk, LogPage, LogSearch, LogStream};
-pub use glance::{ChangeView, Glimpse, Head, TreeView};
+pub use glance::{ChangeView, Glimpse, Head, RowView, TreeView};
 pub use handle::{Dispatch, Health, NewDelivery, Received};
 pub use identity::{Identity, Scope};
 pub use manual::{LaunchRequest, NoLaunch};

@@ -1,7 +1,5 @@
 //! Lines by number, from files as they are written.
 
-use jiff::Timestamp;
-
 use super::super::{Found, Logs, Wanted};
 use super::*;
 
