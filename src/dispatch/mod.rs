@@ -56,7 +56,7 @@ pub use action::{Action, Receipt};
 pub use error::Error;
 pub use files::DataOf;
 pub use follow::{LogChunk, LogPage, LogSearch, LogStream};
-pub use glance::{ChangeView, Glimpse, Head, TreeView};
+pub use glance::{ChangeView, Glimpse, Head, RowView, TreeView};
 pub use handle::{Dispatch, Health, NewDelivery, Received};
 pub use identity::{Identity, Scope};
 pub use manual::{LaunchRequest, NoLaunch};

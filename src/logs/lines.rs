@@ -87,7 +87,14 @@ struct Index {
 /// Indexes of the logs that were looked at last.
 #[derive(Default)]
 pub(super) struct Indexes {
-    known: Mutex<(HashMap<PathBuf, Arc<Mutex<Index>>>, u64)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    indexes: HashMap<PathBuf, Arc<Mutex<Index>>>,
+    /// Counts looks, so that the one not looked at for longest can be told.
+    looks: u64,
 }
 
 /// What stands between two ends of lines in one record.
@@ -150,8 +157,8 @@ impl Indexes {
 
     fn of(&self, path: &Path) -> Arc<Mutex<Index>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (indexes, clock) = &mut *known;
-        *clock += 1;
+        let Known { indexes, looks } = &mut *known;
+        *looks += 1;
         if !indexes.contains_key(path) && indexes.len() >= REMEMBERED {
             let used = |index: &Arc<Mutex<Index>>| index.try_lock().map_or(u64::MAX, |index| index.used);
             let oldest = indexes.iter().min_by_key(|(_, index)| used(index)).map(|(path, _)| path.clone());
@@ -159,7 +166,7 @@ impl Indexes {
         }
         let index = Arc::clone(indexes.entry(path.to_owned()).or_default());
         if let Ok(mut index) = index.try_lock() {
-            index.used = *clock;
+            index.used = *looks;
         }
         index
     }
