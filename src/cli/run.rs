@@ -1,17 +1,17 @@
 //! The way from the arguments to the exit code.
 
-use std::{io, process::ExitCode};
+use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    backup, cancel, check, deliveries, demo, edit,
-    failure::{Failure, INTERRUPTED, Outcome, USAGE},
-    health, kill, launch, list, logs, place,
+    backup, cancel, check, debug, deliveries, demo, edit,
+    failure::{Failure, INTERRUPTED, Outcome, Told, USAGE},
+    generate, health, init, kill, launch, list, local, logs, place,
     printer::Printer,
-    prune, rerun, reset, restore, script, serve, show, skip, sleep, start, unskip, wake,
+    profile, prune, rerun, reset, restore, script, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
         Printer::new(super::args::Color::Auto, &place::environment()).failure(&failure).ok();
         return ExitCode::from(failure.code);
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(named(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version come this way too; a terminal that is gone changes nothing.
@@ -39,10 +39,21 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_closed_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            printer.failure(&failure).ok();
+            if !failure.error.is::<Told>() {
+                printer.failure(&failure).ok();
+            }
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Called `conducto-profile`, as in the old product, it is that verb.
+fn named(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if arguments.first().and_then(|own| Path::new(own).file_name()).is_some_and(|name| name == "conducto-profile") {
+        arguments.insert(1, "profile".into());
+    }
+    arguments
 }
 
 fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
@@ -52,6 +63,8 @@ fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
         match verb {
             // The server has its own way to stop; it needs to end its commits first.
             Verb::Serve(verb) => serve::run(verb, printer).await,
+            // A run cancels its pipeline first.
+            Verb::Run(verb) => Box::pin(local::run(verb, printer)).await,
             // So has the demo: it removes what it made.
             Verb::Demo(verb) => demo::run(verb, printer).await,
             verb => tokio::select! {
@@ -65,15 +78,32 @@ fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
 }
 
 pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
+    // What a run has left can be looked at though nobody serves.
+    let holder = match verb.looks() {
+        Some(remote) => local::serve_look(remote).await?,
+        None => None,
+    };
+    let outcome = answer(verb, printer).await;
+    if let Some(holder) = holder {
+        holder.leave().await?;
+    }
+    outcome
+}
+
+async fn answer(verb: Verb, printer: &mut Printer) -> Outcome {
     match verb {
         Verb::Serve(verb) => serve::run(verb, printer).await,
         Verb::Demo(verb) => demo::run(verb, printer).await,
+        Verb::Run(verb) => Box::pin(local::run(verb, printer)).await,
+        Verb::Init(verb) => init::run(verb, printer),
         Verb::Check(verb) => check::run(verb, printer),
         Verb::Worker(_) => Ok(()),
         Verb::Launch(verb) => launch::run(verb, printer).await,
         Verb::List(verb) => list::run(verb, printer).await,
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,
+        Verb::Debug(verb) => debug::debug(verb, printer).await,
+        Verb::Livedebug(verb) => debug::livedebug(verb, printer).await,
         Verb::Cancel(verb) => cancel::run(verb, printer).await,
         Verb::Start(verb) => start::run(verb, printer).await,
         Verb::Reset(verb) => reset::run(verb, printer).await,
@@ -87,6 +117,9 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
         Verb::Prune(verb) => prune::run(verb, printer).await,
+        Verb::Profile(verb) => profile::run(verb, printer),
+        Verb::Completions(verb) => generate::completions(&verb, printer),
+        Verb::Man(verb) => generate::man(verb, printer),
         Verb::Backup(verb) => backup::run(verb, printer).await,
         Verb::Restore(verb) => restore::run(verb, printer).await,
     }

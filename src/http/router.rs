@@ -70,6 +70,8 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/pipelines/{id}/{verb}", post(api::actions::on_pipeline))
         .route("/pipelines/{id}/nodes/{*path}", get(api::logs::read).post(api::actions::on_node))
         .route("/repositories/{owner}/{name}/launch", post(api::launch::launch))
+        .route("/local/debug", post(api::local::debug))
+        .route("/local/launch", post(api::local::launch))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .route("/prune", post(api::prune::prune))

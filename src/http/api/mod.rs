@@ -6,6 +6,7 @@ pub(super) mod deliveries;
 pub(super) mod edit;
 pub(super) mod events;
 pub(super) mod launch;
+pub(super) mod local;
 pub(super) mod logs;
 pub(super) mod outbox;
 pub(super) mod pipelines;
