@@ -5,6 +5,7 @@
 mod alone;
 mod begin;
 mod beside;
+mod debug;
 mod place;
 mod screen;
 mod terminal;
