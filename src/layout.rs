@@ -60,11 +60,14 @@ pub fn profile_id(url: &str, organisation: &str, user: &str) -> String {
 }
 
 impl Layout {
-    /// Finds the layout of a base directory: its default profile if it has one, else the one that these names make.
+    /// Finds the layout of a base directory: its default profile if that is of this machine, else the first one that is, else the
+    /// one that these names make.
     ///
     /// The default wins so that a renamed organisation, or a start under another login, does not lose sight of the data.
     pub fn find(base: &Path, organisation: &str, user: &str) -> Self {
-        let kept = fs::read_to_string(base.join("config")).ok().and_then(|text| default_profile(&text));
+        let default = fs::read_to_string(base.join("config")).ok().and_then(|text| default_profile(&text));
+        // The default may be that of a server elsewhere, whose data are not here.
+        let kept = default.filter(|id| !is_elsewhere(base, id)).or_else(|| local_profile(base));
         Self {
             base: base.to_owned(),
             profile: kept.unwrap_or_else(|| profile_id("local", organisation, user)),
@@ -254,6 +257,11 @@ impl Layout {
         self.run().join("processes")
     }
 
+    /// Returns the folder of one shell in the place of a node.
+    pub fn debugging(&self, key: &str) -> PathBuf {
+        self.run().join("debug").join(key)
+    }
+
     /// Returns the folder of the files of all pipelines' commits.
     pub fn sources(&self) -> PathBuf {
         self.run().join("sources")
@@ -353,6 +361,20 @@ fn default_profile(text: &str) -> Option<String> {
 
 fn is_profile_id(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_elsewhere(base: &Path, id: &str) -> bool {
+    let text = fs::read_to_string(base.join(id).join("config")).unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("url")?.trim_start().strip_prefix('='));
+    lines.next().is_some_and(|url| url.trim() != "local")
+}
+
+/// Finds a profile of this machine where the default is none.
+fn local_profile(base: &Path) -> Option<String> {
+    let entries = fs::read_dir(base).ok()?.flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_profile = |id: &String| base.join(id).join("config").is_file() && !is_elsewhere(base, id);
+    ids.filter(is_profile).min()
 }
 
 fn make_private(path: &Path) -> Result<(), LayoutError> {
@@ -464,6 +486,17 @@ mod tests {
         let first = Layout::find(base.path(), "acme", "ada");
         first.create().unwrap();
         assert_eq!(Layout::find(base.path(), "renamed", "root").profile(), first.profile());
+    }
+
+    #[test]
+    fn a_default_of_a_server_elsewhere_does_not_hide_the_data_that_are_here() {
+        let base = tempfile::tempdir().unwrap();
+        let here = Layout::find(base.path(), "acme", "ada");
+        here.create().unwrap();
+        fs::create_dir(base.path().join("0a1b2c3d")).unwrap();
+        fs::write(base.path().join("0a1b2c3d/config"), "[general]\nurl = https://ci.example.org\n").unwrap();
+        fs::write(base.path().join("config"), "[general]\ndefault = 0a1b2c3d\n").unwrap();
+        assert_eq!(Layout::find(base.path(), "renamed", "root").profile(), here.profile());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Floor 7: puts the whole server together and runs it. The only place that knows every room.
 
+mod environment;
 mod kit;
 mod machine;
 
@@ -8,12 +9,12 @@ use std::{
     io::{Read as _, Write as _},
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ use crate::{
     http::{self, Tunnels},
     layout::Layout,
     logs::Logs,
+    model::PipelineId,
     notify::{Access, Mailer, Slack},
     settings::{self, Anonymous, ExecutorChoice, Feedback, ForkPolicy, Reserve, Settings},
     store::{self, Store},
@@ -54,6 +56,27 @@ const REPORTS_AHEAD: usize = 64;
 /// How long requests under way get at a stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
+/// Another process has the base directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "another Conducto (process {holder}) uses {}; stop it, or choose another directory with --base-dir", base.display()
+)]
+pub struct Held {
+    /// Its process id, as it wrote it; empty while it is about to.
+    pub holder: String,
+    /// The directory.
+    pub base: PathBuf,
+}
+
+/// What the server is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve, until it is told to stop.
+    Service,
+    /// For the pipelines of one command line, and gone with it.
+    Run,
+}
+
 /// A server that serves.
 pub struct Server {
     /// Where it listens.
@@ -65,6 +88,8 @@ pub struct Server {
     nodes: Arc<dyn Executor>,
     dispatch: Dispatch,
     doors: JoinHandle<std::io::Result<()>>,
+    /// The file that says where it listens; goes with a server that is gone for good.
+    server_file: Option<PathBuf>,
     /// Held as long as the server lives: no other may use the directory.
     _lock: File,
 }
@@ -74,7 +99,7 @@ pub struct Server {
 /// # Errors
 /// What kept it from starting, or ended it early.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let server = start(settings, shutdown).await?;
+    let server = start(settings, Purpose::Service, shutdown).await?;
     tracing::info!(url = %server.url, executor = server.executor, "serving");
     server.join().await
 }
@@ -82,8 +107,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
 /// Starts the server; it serves when this returns, and stops when `stop` is cancelled.
 ///
 /// # Errors
-/// What kept it from starting.
-pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<Server> {
+/// What kept it from starting; [`Held`] where another process has the base directory.
+pub async fn start(settings: Settings, purpose: Purpose, stop: CancellationToken) -> anyhow::Result<Server> {
     let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
     backup::check_finished(layout.base())?;
     layout.create()?;
@@ -91,7 +116,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let store = Store::open(&layout.database()).context("failed to open the database")?;
     let (now, uuid) = (clock::now(), clock::new_uuid());
     let identity = store.write(move |connection| store::server::begin(connection, now, uuid)).await?;
-    let executor = executor(&settings, &layout, &identity.uuid.to_string()).await?;
+    let executor = executor(&settings, &layout, &identity.uuid.to_string(), purpose).await?;
     let (sink, reported) = mpsc::channel(REPORTS);
     let hub = Hub::new(
         hub::Options {
@@ -129,8 +154,9 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let dispatch = Dispatch::start(options, parts, reported, identity, stop.clone()).await?;
     keep_admin_token(&dispatch, &layout).await?;
     let doors = serve(&settings, &dispatch, listener, tunnels, &url, stop);
-    write_server_file(&layout, address)?;
-    Ok(Server { address, url, executor: name, nodes, dispatch, doors, _lock: lock })
+    write_server_file(&layout, address, purpose)?;
+    let server_file = (purpose == Purpose::Run).then(|| layout.server_file());
+    Ok(Server { address, url, executor: name, nodes, dispatch, doors, server_file, _lock: lock })
 }
 
 impl Server {
@@ -142,6 +168,28 @@ impl Server {
         Ok(self.nodes.owned().await?.len() + self.nodes.owned_pipelines().await?.len())
     }
 
+    /// Says whether the runtime still has something of a pipeline.
+    ///
+    /// # Errors
+    /// When the runtime does not answer.
+    pub async fn has_leftovers(&self, pipeline: &PipelineId) -> anyhow::Result<bool> {
+        let (workers, pipelines) = (self.nodes.owned().await?, self.nodes.owned_pipelines().await?);
+        Ok(workers.iter().any(|(owner, _)| owner == pipeline) || pipelines.contains(pipeline))
+    }
+
+    /// Ends the workers of a pipeline at once, whatever they do.
+    ///
+    /// # Errors
+    /// When the runtime does not answer.
+    pub async fn end_workers(&self, pipeline: &PipelineId) -> anyhow::Result<()> {
+        for (owner, worker) in self.nodes.owned().await? {
+            if owner == *pipeline {
+                self.nodes.remove(&owner, &worker).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until the server has stopped: requests under way are answered, commits are finished, containers go on.
     ///
     /// # Errors
@@ -149,6 +197,10 @@ impl Server {
     pub async fn join(self) -> anyhow::Result<()> {
         let served = self.doors.await.context("the HTTP side ended badly")?;
         self.dispatch.join().await;
+        if let Some(file) = &self.server_file {
+            // While the directory is still ours: the next one writes its own.
+            fs::remove_file(file).ok();
+        }
         served.context("the HTTP side broke down")
     }
 }
@@ -160,18 +212,19 @@ fn lock(layout: &Layout) -> anyhow::Result<File> {
     if file.try_lock().is_err() {
         let mut holder = String::new();
         file.read_to_string(&mut holder).ok();
-        bail!(
-            "another Conducto (process {}) uses {}; stop it, or choose another directory with --base-dir",
-            holder.trim(),
-            layout.base().display()
-        );
+        return Err(Held { holder: holder.trim().to_owned(), base: layout.base().to_owned() }.into());
     }
     file.set_len(0)?;
     file.write_all(std::process::id().to_string().as_bytes())?;
     Ok(file)
 }
 
-async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow::Result<Arc<dyn Executor>> {
+async fn executor(
+    settings: &Settings,
+    layout: &Layout,
+    server: &str,
+    purpose: Purpose,
+) -> anyhow::Result<Arc<dyn Executor>> {
     let choice = match settings.executor {
         ExecutorChoice::Auto => Choice::Auto,
         ExecutorChoice::Docker => Choice::Docker,
@@ -185,11 +238,10 @@ async fn executor(settings: &Settings, layout: &Layout, server: &str) -> anyhow:
         networks: docker::Range::parse(&settings.containers.network_range.to_string())?,
         access: access(settings),
     };
-    let environment = ["PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"];
     let process = executor::process::Options {
         binary,
         state: layout.processes(),
-        environment: std::env::vars_os().filter(|(name, _)| environment.iter().any(|known| name == known)).collect(),
+        environment: environment::of_processes(purpose, std::env::vars_os()),
     };
     let socket = docker.socket.clone();
     let executor = executor::resolve(choice, settings.allow_process, docker, process).await;
@@ -363,8 +415,9 @@ fn metrics() -> Option<PrometheusHandle> {
     PrometheusBuilder::new().install_recorder().ok()
 }
 
-fn write_server_file(layout: &Layout, address: SocketAddr) -> anyhow::Result<()> {
-    let text = serde_json::json!({"url": format!("http://{address}"), "pid": std::process::id()}).to_string();
+fn write_server_file(layout: &Layout, address: SocketAddr, purpose: Purpose) -> anyhow::Result<()> {
+    let (url, pid) = (format!("http://{address}"), std::process::id());
+    let text = serde_json::json!({"url": url, "pid": pid, "run": purpose == Purpose::Run}).to_string();
     write_whole(&layout.server_file(), &text).context("failed to say where the server listens")
 }
 

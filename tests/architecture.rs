@@ -20,7 +20,7 @@ const FLOORS: &[(u8, &[&str])] = &[
 /// Imports between rooms of one floor that are meant: the one who uses, the one who is used.
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("executor", "worker", "starts the worker and shares its protocol's names"),
-    ("cli", "serve", "`conducto serve` runs the server"),
+    ("cli", "serve", "`conducto serve` runs the server, and so does `conducto run` for its own time"),
     ("cli", "demo", "`conducto demo`"),
     ("demo", "serve", "the demo runs a whole server"),
 ];

@@ -43,6 +43,8 @@ impl Run {
 
 #[rstest]
 #[case::conducto(&[])]
+#[case::run(&["run"])]
+#[case::init(&["init"])]
 #[case::serve(&["serve"])]
 #[case::demo(&["demo"])]
 #[case::check(&["check"])]
@@ -51,6 +53,8 @@ impl Run {
 #[case::show(&["show"])]
 #[case::logs(&["logs"])]
 #[case::data(&["data"])]
+#[case::debug(&["debug"])]
+#[case::livedebug(&["livedebug"])]
 #[case::cancel(&["cancel"])]
 #[case::start(&["start"])]
 #[case::reset(&["reset"])]
@@ -63,6 +67,9 @@ impl Run {
 #[case::wake(&["wake"])]
 #[case::deliveries(&["deliveries"])]
 #[case::health(&["health"])]
+#[case::profile(&["profile"])]
+#[case::completions(&["completions"])]
+#[case::man(&["man"])]
 #[case::prune(&["prune"])]
 #[case::backup(&["backup"])]
 #[case::restore(&["restore"])]
@@ -73,6 +80,61 @@ fn help_fits_a_screen(#[case] verb: &[&str]) {
     assert!(run.stdout.lines().count() <= 40, "{}", run.stdout);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
     insta::assert_snapshot!(format!("help_{}", verb.first().unwrap_or(&"conducto")), run.stdout);
+}
+
+#[test]
+fn profiles_are_listed_as_the_old_product_did() {
+    let home = tempfile::tempdir().unwrap();
+    let run = conducto(home.path(), &["profile", "list"], &[]);
+    let id = conducto_id("local|conducto|ada");
+    let local =
+        |default: &str| format!("Profile {id}{default}\n\tURL:  local\n\tOrganization:  conducto\n\te-mail:  ada\n\n");
+    assert_eq!((run.code, run.stdout), (Some(0), local(" default")));
+    let add = ["profile", "add", "https://ci.example.org/", "--token", "secret", "--email", "a@b.c", "--default"];
+    let run = conducto(home.path(), &add, &[]);
+    let other = conducto_id("https://ci.example.org|conducto|a@b.c");
+    let shown = format!(
+        "Profile {other} default\n\tURL:  https://ci.example.org\n\tOrganization:  conducto\n\te-mail:  a@b.c\n\n"
+    );
+    assert_eq!(run.stdout, shown);
+    let run = conducto(home.path(), &["profile", "list"], &[]);
+    assert!(run.stdout.contains(&local("")) && run.stdout.contains(&shown), "{}", run.stdout);
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["profile", "set-default", "zzz"], 1, "The profile zzz was not found."),
+        (&["profile", "add", "http://ci.example.org"], 2, "must begin with https://"),
+        (&["profile", "delete", "--url", "https://gone"], 1, "No profile matches the criteria."),
+        (&["profile", "delete"], 2, "say which profile"),
+        (&["profile", "set-default", &id], 0, ""),
+        (&["profile", "delete", "--id", &id], 2, "keep their data"),
+        (&["profile", "delete", "--email", "a@b.c"], 0, ""),
+    ];
+    for (arguments, code, words) in cases {
+        let run = conducto(home.path(), arguments, &[]);
+        assert!(run.code == Some(code) && run.stderr.contains(words), "{arguments:?}: {}", run.shown());
+    }
+    assert_eq!(conducto(home.path(), &["profile", "list"], &[]).stdout, local(" default"));
+}
+
+/// The first eight digits of the MD5, by a program that is not ours.
+fn conducto_id(text: &str) -> String {
+    let mut child = Command::new("md5sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("md5sum starts");
+    child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    String::from_utf8(output.stdout).expect("digits")[..8].to_owned()
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_verb() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let run = conducto(home.path(), &["completions", shell], &[]);
+        assert!(run.code == Some(0) && run.stdout.contains("livedebug"), "{}", run.stderr);
+        assert!(run.stdout.contains("rerun-failed"));
+    }
+    let run = conducto(home.path(), &["man", "pages"], &[]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let page = std::fs::read_to_string(home.path().join("pages/conducto-run.1")).expect("a page for the verb");
+    assert!(page.contains("rerun\\-failed"), "{page}");
 }
 
 #[test]

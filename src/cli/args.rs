@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, cached, cancel, check, data, deliveries, demo, edit, health, images, kill, launch, list, logs, prune, rerun,
-    reset, restore, secret, serve, show, skip, sleep, start, unskip, wake,
+    backup, cached, cancel, check, data, debug, deliveries, demo, edit, generate, health, images, init, kill, launch,
+    list, local, logs, profile, prune, rerun, reset, restore, secret, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -31,6 +31,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Run the pipeline of this repository here, with what is changed in it
+    Run(local::Run),
+    /// Write a conducto.cfg and a pipeline to begin with
+    Init(init::Init),
     /// Run the server
     Serve(serve::Serve),
     /// Show the whole way of a push, on this machine alone
@@ -47,6 +51,10 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     /// Read and write what nodes share
     Data(data::Data),
+    /// A shell in a container that is just about to run a node's command
+    Debug(debug::Debug),
+    /// The same with the files here in place of the commit's
+    Livedebug(debug::Debug),
     /// Stop a pipeline: no further starts, and end what runs
     Cancel(cancel::Cancel),
     /// Let a pipeline begin that waits for somebody to say so
@@ -81,12 +89,32 @@ pub(crate) enum Verb {
     Backup(backup::Backup),
     /// Restore a back-up
     Restore(restore::Restore),
+    /// Which servers you work with: list, add, set-default, delete
+    Profile(profile::Profile),
+    /// Print completions for a shell
+    Completions(generate::Completions),
+    /// Print or write manual pages
+    Man(generate::Man),
     /// Run a node's command between restoring and saving its caches; started by the worker
     #[command(hide = true)]
     Cached(cached::Cached),
     /// Run nodes inside a container; started by the server
     #[command(hide = true)]
     Worker(worker::Options),
+}
+
+impl Verb {
+    /// Returns where a verb looks that does nothing else.
+    pub(super) fn looks(&self) -> Option<&Remote> {
+        match self {
+            Self::List(list::List { remote, .. })
+            | Self::Show(show::Show { remote, .. })
+            | Self::Logs(logs::Logs { remote, .. })
+            | Self::Debug(debug::Debug { remote, .. })
+            | Self::Livedebug(debug::Debug { remote, .. }) => Some(remote),
+            _ => None,
+        }
+    }
 }
 
 /// Where the server is and who asks; the same for every client verb.

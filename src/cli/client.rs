@@ -10,6 +10,7 @@ use super::{
     args::Remote,
     failure::Failure,
     place::{self, Target},
+    profile::Profiles,
 };
 
 /// Longest time until an answer that does not go on for ever is complete.
@@ -33,14 +34,24 @@ impl Client {
     /// Finds the server.
     pub(crate) fn new(remote: &Remote) -> Result<Self, Failure> {
         let layout = place::layout(remote.config.as_deref(), &place::environment());
-        let target = place::target(remote, layout.as_ref()).ok_or_else(|| {
+        let elsewhere = layout.as_ref().and_then(|layout| Profiles::of(layout.base()).server());
+        let named = elsewhere.filter(|_| remote.server.is_none());
+        let named = named.map(|(url, token)| Target { url, token: remote.token.clone().or(token) });
+        let target = named.or_else(|| place::target(remote, layout.as_ref())).ok_or_else(|| {
             Failure::unreachable(anyhow!("no server runs on this machine"))
                 .help("start one with `conducto serve`, or name one with --server URL")
         })?;
+        Self::of(target)
+    }
+
+    /// Asks there.
+    pub(crate) fn of(target: Target) -> Result<Self, Failure> {
+        let is_here = target.url.starts_with("http://127.0.0.1:");
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .connect_timeout(Duration::from_secs(10))
-                .user_agent(concat!("conducto/", env!("CARGO_PKG_VERSION")))
+                .user_agent(concat!("conducto/", env!("CARGO_PKG_VERSION")));
+            if is_here { builder.no_proxy() } else { builder }
         };
         let built = match builder().build() {
             // Plain HTTP needs no CA certificates, and an image made from nothing has none.

@@ -17,6 +17,11 @@ pub(crate) struct Failure {
     pub(crate) help: Option<String>,
 }
 
+/// The error of a verb that has said already what went wrong: only the exit code is left to tell.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it has been said what went wrong")]
+pub(crate) struct Told;
+
 pub(crate) type Outcome = Result<(), Failure>;
 
 impl Failure {

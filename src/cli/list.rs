@@ -27,7 +27,7 @@ pub(crate) struct List {
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: u32,
     #[command(flatten)]
-    remote: Remote,
+    pub(super) remote: Remote,
 }
 
 pub(crate) async fn run(list: List, printer: &mut Printer) -> Outcome {

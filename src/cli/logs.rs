@@ -28,7 +28,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "N")]
     attempt: Option<u32>,
     #[command(flatten)]
-    remote: Remote,
+    pub(super) remote: Remote,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,4 +1,4 @@
-//! Floor 6: the command line. One file a verb; all but `serve` and `worker` are clients of the HTTP API.
+//! Floor 6: the command line. One file a verb; all but a few are clients of the HTTP API.
 
 mod act;
 mod args;
@@ -8,19 +8,24 @@ mod cancel;
 mod check;
 mod client;
 mod data;
+mod debug;
 mod deliveries;
 mod demo;
 mod edit;
 mod event;
 mod failure;
+mod generate;
 mod health;
 mod images;
+mod init;
 mod kill;
 mod launch;
 mod list;
+mod local;
 mod logs;
 mod place;
 mod printer;
+mod profile;
 mod prune;
 mod rerun;
 mod reset;

@@ -15,8 +15,11 @@ use crate::settings::{self, Layout, Settings, Sources};
 pub(crate) struct ServerFile {
     /// Where it can be reached on this machine.
     pub(crate) url: String,
-    /// Process id, for people.
+    /// Process id.
     pub(crate) pid: u32,
+    /// Whether it is there for a `conducto run` only, and gone with it.
+    #[serde(default)]
+    pub(crate) run: bool,
 }
 
 /// The process's environment, read once.
@@ -64,6 +67,10 @@ pub(crate) fn target(remote: &Remote, layout: Option<&Layout>) -> Option<Target>
     let local = layout.and_then(|layout| {
         let text = std::fs::read_to_string(layout.server_file()).ok()?;
         let file: ServerFile = serde_json::from_str(&text).ok()?;
+        if file.run && !Path::new("/proc").join(file.pid.to_string()).exists() {
+            // It was there for a run that was killed.
+            return None;
+        }
         Some((file.url, layout.admin_token()))
     });
     let asked = remote.server.as_deref().map(|url| url.trim_end_matches('/').to_owned());

@@ -12,26 +12,29 @@ pub(crate) struct Printer {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
     ink: Ink,
+    err_ink: Ink,
 }
 
 impl Printer {
     /// Makes the printer of this process. `environment` tells whether the user wants no colour.
     pub(crate) fn new(color: Color, environment: &std::collections::BTreeMap<String, String>) -> Self {
         let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let is_coloured = match color {
+        let is_coloured = |is_terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto if is_set("NO_COLOR") => false,
             Color::Auto if is_set("CLICOLOR_FORCE") => true,
-            Color::Auto => io::stdout().is_terminal() && environment.get("TERM").is_none_or(|term| term != "dumb"),
+            Color::Auto => is_terminal && environment.get("TERM").is_none_or(|term| term != "dumb"),
         };
-        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), ink: Ink::new(is_coloured) }
+        let (ink, err_ink) = (is_coloured(io::stdout().is_terminal()), is_coloured(io::stderr().is_terminal()));
+        let (out, err) = (Box::new(io::stdout()), Box::new(io::stderr()));
+        Self { out, err, ink: Ink::new(ink), err_ink: Ink::new(err_ink) }
     }
 
     /// Makes one that writes into memory: results, then remarks.
     #[cfg(test)]
     pub(crate) fn into_memory(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, is_coloured: bool) -> Self {
-        Self { out, err, ink: Ink::new(is_coloured) }
+        Self { out, err, ink: Ink::new(is_coloured), err_ink: Ink::new(is_coloured) }
     }
 
     /// Says whether colour is wanted.
@@ -42,6 +45,17 @@ impl Printer {
     /// Returns what texts are painted with.
     pub(crate) fn ink(&self) -> Ink {
         self.ink
+    }
+
+    /// Returns what remarks and live pictures are painted with.
+    pub(crate) fn err_ink(&self) -> Ink {
+        self.err_ink
+    }
+
+    /// Draws on the terminal that remarks go to, in one go.
+    pub(crate) fn draw(&mut self, frame: &str) -> io::Result<()> {
+        self.err.write_all(frame.as_bytes())?;
+        self.err.flush()
     }
 
     /// Prints a line of the result.

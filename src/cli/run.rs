@@ -7,11 +7,11 @@ use clap::Parser as _;
 
 use super::{
     args::{Arguments, Verb},
-    backup, cached, cancel, check, data, deliveries, demo, edit,
-    failure::{Failure, INTERRUPTED, Outcome, USAGE},
-    health, images, kill, launch, list, logs, place,
+    backup, cached, cancel, check, data, debug, deliveries, demo, edit,
+    failure::{Failure, INTERRUPTED, Outcome, Told, USAGE},
+    generate, health, images, init, kill, launch, list, local, logs, place,
     printer::Printer,
-    prune, rerun, reset, restore, script, secret, serve, show, skip, sleep, start, unskip, wake,
+    profile, prune, rerun, reset, restore, script, secret, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -43,7 +43,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_closed_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            printer.failure(&failure).ok();
+            if !failure.error.is::<Told>() {
+                printer.failure(&failure).ok();
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -52,7 +54,9 @@ pub fn main() -> ExitCode {
 /// Returns what was typed; called by one of its other names, the binary is the verb that this name stands for.
 fn words(mut words: Vec<OsString>) -> Vec<OsString> {
     let name = words.first().and_then(|word| Path::new(word).file_name()).and_then(|name| name.to_str());
-    if let Some(stands_for) = name.and_then(data::by_name) {
+    if name == Some("conducto-profile") {
+        words.insert(1, "profile".into());
+    } else if let Some(stands_for) = name.and_then(data::by_name) {
         words.splice(..1, ["conducto"].into_iter().chain(stands_for).map(OsString::from));
     }
     words
@@ -65,6 +69,8 @@ fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
         match verb {
             // The server has its own way to stop; it needs to end its commits first.
             Verb::Serve(verb) => serve::run(verb, printer).await,
+            // A run cancels its pipeline first.
+            Verb::Run(verb) => Box::pin(local::run(verb, printer)).await,
             // So has the demo: it removes what it made.
             Verb::Demo(verb) => demo::run(verb, printer).await,
             verb => tokio::select! {
@@ -78,9 +84,24 @@ fn begin(verb: Verb, printer: &mut Printer) -> Outcome {
 }
 
 pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
+    // What a run has left can be looked at though nobody serves.
+    let holder = match verb.looks() {
+        Some(remote) => local::serve_look(remote).await?,
+        None => None,
+    };
+    let outcome = answer(verb, printer).await;
+    if let Some(holder) = holder {
+        holder.leave().await?;
+    }
+    outcome
+}
+
+async fn answer(verb: Verb, printer: &mut Printer) -> Outcome {
     match verb {
         Verb::Serve(verb) => serve::run(verb, printer).await,
         Verb::Demo(verb) => demo::run(verb, printer).await,
+        Verb::Run(verb) => Box::pin(local::run(verb, printer)).await,
+        Verb::Init(verb) => init::run(verb, printer),
         Verb::Check(verb) => check::run(verb, printer),
         Verb::Worker(_) | Verb::Cached(_) => Ok(()),
         Verb::Launch(verb) => launch::run(verb, printer).await,
@@ -88,6 +109,8 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Show(verb) => show::run(verb, printer).await,
         Verb::Logs(verb) => logs::run(verb, printer).await,
         Verb::Data(verb) => data::run(verb, printer).await,
+        Verb::Debug(verb) => debug::debug(verb, printer).await,
+        Verb::Livedebug(verb) => debug::livedebug(verb, printer).await,
         Verb::Cancel(verb) => cancel::run(verb, printer).await,
         Verb::Start(verb) => start::run(verb, printer).await,
         Verb::Reset(verb) => reset::run(verb, printer).await,
@@ -103,6 +126,9 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Secret(verb) => secret::run(verb, printer).await,
         Verb::Images(verb) => images::run(verb, printer).await,
         Verb::Prune(verb) => prune::run(verb, printer).await,
+        Verb::Profile(verb) => profile::run(verb, printer),
+        Verb::Completions(verb) => generate::completions(&verb, printer),
+        Verb::Man(verb) => generate::man(verb, printer),
         Verb::Backup(verb) => backup::run(verb, printer).await,
         Verb::Restore(verb) => restore::run(verb, printer).await,
     }

@@ -26,7 +26,7 @@ pub(crate) struct Show {
     #[arg(long, value_name = "N", default_value_t = 20)]
     tail: usize,
     #[command(flatten)]
-    remote: Remote,
+    pub(super) remote: Remote,
 }
 
 pub(crate) async fn run(show: Show, printer: &mut Printer) -> Outcome {
@@ -92,7 +92,7 @@ fn draw_tail(id: &str, node: &NodeView, log: &[u8], lines: usize, printer: &mut 
     printer.line(&printer.dim(&format!("  └ {what}: conducto logs {id} {}", shell_word(&node.path))))
 }
 
-async fn read_log(client: &Client, id: &str, node: &NodeView) -> Result<Vec<u8>, Failure> {
+pub(super) async fn read_log(client: &Client, id: &str, node: &NodeView) -> Result<Vec<u8>, Failure> {
     if node.attempts.is_empty() {
         return Ok(Vec::new());
     }

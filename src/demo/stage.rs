@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock,
-    serve::{self, Server},
+    serve::{self, Purpose, Server},
     settings::{Anonymous, Settings, Slots},
     standin::{GitHub, Slack},
 };
@@ -69,7 +69,8 @@ impl Stage {
         settings.auth.anonymous = Anonymous::Read;
 
         let stop = CancellationToken::new();
-        let server = serve::start(settings, stop.clone()).await.context("the server does not start")?;
+        let server =
+            serve::start(settings, Purpose::Service, stop.clone()).await.context("the server does not start")?;
         let token = tokio::fs::read_to_string(place.base().join("admin-token")).await;
         let token = token.context("the server has left no admin's token")?;
         let api = Api::build(&server.url, token.trim().to_owned())?;

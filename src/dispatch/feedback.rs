@@ -44,6 +44,10 @@ pub(super) struct Chat {
 /// Returns what is to be told at a milestone.
 pub(super) fn messages(options: &Options, pipeline: &Pipeline, milestone: Milestone) -> Vec<NewMessage> {
     let launch = pipeline.launch();
+    if launch.trigger.is_local() {
+        // Whoever launched it looks at it.
+        return Vec::new();
+    }
     let ending = match milestone {
         Milestone::Finished(ending) => Some(ending),
         Milestone::Begun | Milestone::Progress => None,

@@ -8,14 +8,18 @@ use tokio_util::{bytes::Bytes, sync::CancellationToken};
 
 use super::{
     action::{Action, Receipt, Request},
-    answer, cron, disk,
+    answer, cron,
+    debug::{self, DebugView},
+    disk,
     error::Error,
     files::{self, DataOf},
     follow::{self, LogPage, LogSearch, LogStream},
     glance::Glimpse,
     hub::Incoming,
     identity::{self, Identity},
-    images, live, manual,
+    images,
+    intake::{self, LocalLaunch, LocalRequest},
+    live, manual,
     manual::{LaunchRequest, NoLaunch},
     node_token::NodeTokens,
     options::{Options, Parts},
@@ -146,6 +150,23 @@ impl Dispatch {
         key: Option<String>,
     ) -> Result<DeliveryView, NoLaunch> {
         manual::launch(&self.shared, request, actor, key).await
+    }
+
+    /// Launches what a working copy on this machine says, as it lies there, for somebody who owns the machine.
+    ///
+    /// # Errors
+    /// [`NoLaunch`], by what the caller can do; then nothing was stored.
+    pub async fn launch_local(&self, request: LocalRequest, actor: &Actor) -> Result<LocalLaunch, NoLaunch> {
+        intake::launch_local(&self.shared, request, actor).await
+    }
+
+    /// Gets ready what a shell in the place of a node needs, for somebody who owns the machine.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown pipeline, [`Error::NoSuchNode`] for an unknown node, [`Error::Rejected`] for a group,
+    /// [`Error::Gone`] when the files of its commit are not to be had any more.
+    pub async fn debug(&self, id: &PipelineId, path: &NodePath) -> Result<DebugView, Error> {
+        debug::prepare(&self.shared, id, path).await
     }
 
     /// Lists deliveries, newest first.

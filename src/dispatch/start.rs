@@ -94,6 +94,10 @@ pub(super) fn refusal(options: &Options, isolates: bool, pipeline: &Pipeline, no
     } else {
         return None;
     };
+    if launch.trigger.is_local() {
+        // An admin has launched it, and owns the machine.
+        return None;
+    }
     let repository = &launch.trigger.repository.full_name;
     if launch.trust == Trust::Fork {
         return Some(format!("`{privilege}` is not allowed for the code of a fork"));

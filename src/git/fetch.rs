@@ -134,7 +134,7 @@ fn is_final(error: &git2::Error) -> bool {
         || matches!(error.class(), ErrorClass::Http | ErrorClass::Ssl | ErrorClass::Os)
 }
 
-fn open_or_init(path: &Path) -> Result<Repository, Error> {
+pub(super) fn open_or_init(path: &Path) -> Result<Repository, Error> {
     if path.join("HEAD").exists() {
         return Ok(Repository::open_bare(path)?);
     }

@@ -177,6 +177,21 @@ impl Mirrors {
             .unwrap_or_else(|_| Err(Error::Unavailable("the read ended without a result".into())))
     }
 
+    /// Runs something that adds to the repository of a mirror, which is made if there is none, off the runtime's threads. Takes
+    /// its turn with fetches.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        name: &MirrorName,
+        work: impl FnOnce(&Repository) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let mirror = self.mirror(name).await?;
+        let _turn = mirror.fetching.lock().await;
+        let path = mirror.path.clone();
+        tokio::task::spawn_blocking(move || work(&fetch::open_or_init(&path)?))
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable("the write ended without a result".into())))
+    }
+
     async fn mirror(&self, name: &MirrorName) -> Result<Arc<Mirror>, Error> {
         let (shared, name) = (Arc::clone(&self.shared), name.clone());
         tokio::task::spawn_blocking(move || shared.mirror(&name))

@@ -9,9 +9,11 @@ mod options;
 mod prune;
 mod read;
 mod shallow;
+mod snapshot;
 
 pub use archive::{Listed, Listing};
 pub use error::Error;
 pub use fetch::{Remote, Wanted};
 pub use mirror::{MirrorName, Mirrors, Options};
 pub use read::FileAtCommit;
+pub use snapshot::{Snapshot, WorkingCopy, fingerprint, working_copy};

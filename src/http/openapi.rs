@@ -15,7 +15,7 @@ use super::{api, health};
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
         api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one,
         api::deliveries::replay, api::images::list, api::images::one, api::images::log, api::outbox::list,
-        api::outbox::retry, api::prune::prune, api::launch::launch, api::live::tree, api::live::list, api::lines::lines,
+        api::outbox::retry, api::prune::prune, api::launch::launch, api::local::launch, api::local::debug, api::live::tree, api::live::list, api::lines::lines,
         api::lines::search, api::nodes::view, api::me::show, api::owner::set, api::secrets::list, api::secrets::set, api::secrets::delete, api::secrets::rotate,
         api::data::list_pipeline, api::data::read_pipeline, api::data::write_pipeline, api::data::delete_pipeline,
         api::data::list_user, api::data::read_user, api::data::write_user, api::data::delete_user, health::healthz,

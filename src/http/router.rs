@@ -82,6 +82,8 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/images", get(api::images::list))
         .route("/images/{key}", get(api::images::one))
         .route("/images/{key}/log", get(api::images::log))
+        .route("/local/debug", post(api::local::debug))
+        .route("/local/launch", post(api::local::launch))
         .route("/outbox", get(api::outbox::list))
         .route("/outbox/{id}/retry", post(api::outbox::retry))
         .route("/prune", post(api::prune::prune))

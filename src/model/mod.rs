@@ -41,5 +41,5 @@ pub use secret::{LARGEST_SECRET, SecretScope, check_secret_name, check_secret_va
 pub use send::SendError;
 pub use state::{Counts, Ending, KillReason, Outcome, State};
 pub use tree::{DEFAULT_MAX_TIME, Definition, DefinitionError, MAX_DEPTH, Needs, Resources};
-pub use trigger::{Repository, Trigger, TriggerKind};
+pub use trigger::{LOCAL, Repository, Trigger, TriggerKind};
 pub use turn::{Duplicate, Turn};

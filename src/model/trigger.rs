@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Host name of what comes from no forge, but from a working copy on the machine of the server itself.
+pub const LOCAL: &str = "local";
+
 /// A repository, addressed by number; the names are display data and may change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
@@ -150,6 +153,11 @@ impl Trigger {
             TriggerKind::Cron { .. } => "cron",
             TriggerKind::Manual { .. } => "manual",
         }
+    }
+
+    /// Says whether the code is a working copy on the server's own machine, which no forge knows of.
+    pub fn is_local(&self) -> bool {
+        self.host == LOCAL
     }
 
     /// Returns the branch the code is on, nothing for a tag or where it is not known.

@@ -150,3 +150,40 @@ pub(crate) fn running_pipeline() -> PipelineView {
     ];
     pipeline
 }
+
+/// Makes a pipeline of so many leaves in groups of fifty, of which one leaf failed, some run and most are done.
+pub(crate) fn large_pipeline(leaves: usize) -> PipelineView {
+    let mut pipeline = running_pipeline();
+    let (mut nodes, mut all) = (Vec::new(), Counts::default());
+    for group in 0..leaves / 50 {
+        let (mut below, mut counted) = (Vec::new(), Counts::default());
+        for number in 0..50 {
+            let path = format!("/shard {group:03}/test {number:02}");
+            let state = match (group, number) {
+                (7, 3) => State::Error,
+                (_, 49) if group < 12 => State::Running,
+                (group, _) if group < 12 => State::Done,
+                _ => State::Pending,
+            };
+            let started = i64::try_from(group).unwrap_or(0) + 1;
+            let attempts = match state {
+                State::Pending => vec![],
+                State::Running => vec![attempt(1, state, None, started, None)],
+                State::Error => vec![attempt(1, state, Some("exit 3"), started, Some(started + 2))],
+                state => vec![attempt(1, state, Some("exit 0"), started, Some(started + 2))],
+            };
+            let mut leaf = leaf(&path, state, attempts);
+            leaf.cause = (state == State::Error).then(|| "exit 3".to_owned());
+            *counted.slot(state) += 1;
+            *all.slot(state) += 1;
+            below.push(leaf);
+        }
+        let state = if counted.running > 0 { State::Running } else { State::Pending };
+        nodes.push(node(&format!("/shard {group:03}"), "parallel", state, counted));
+        nodes.append(&mut below);
+    }
+    nodes.insert(0, node("/", "parallel", State::Running, all));
+    pipeline.summary.counts = all;
+    pipeline.nodes = nodes;
+    pipeline
+}

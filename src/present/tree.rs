@@ -24,26 +24,34 @@ pub struct Row<'a> {
     pub details: String,
 }
 
+/// Draws the lines that lead to rows of these depths, from the parent of each: `│ ├ `.
+pub(super) fn guides(depths: &[usize]) -> Vec<String> {
+    // From the last row upwards: at which depths something still follows.
+    let mut follows: Vec<bool> = Vec::new();
+    let mut guides: Vec<String> = depths
+        .iter()
+        .rev()
+        .map(|depth| {
+            follows.resize(depth + 1, false);
+            let line = |depth: usize, follows: &[bool]| if follows[depth] { "│ " } else { "  " };
+            let mut guide: String = (1..*depth).map(|depth| line(depth, &follows)).collect();
+            if *depth > 0 {
+                guide.push_str(if follows[*depth] { "├ " } else { "└ " });
+            }
+            follows[*depth] = true;
+            guide
+        })
+        .collect();
+    guides.reverse();
+    guides
+}
+
 /// Lays out the whole tree.
 pub fn rows(pipeline: &PipelineView, now: Timestamp) -> Vec<Row<'_>> {
-    let nodes = &pipeline.nodes;
-    // For each depth: whether the node last seen there has a sibling below.
-    let mut open: Vec<bool> = Vec::new();
-    let mut rows = Vec::with_capacity(nodes.len());
-    for (at, node) in nodes.iter().enumerate() {
-        open.truncate(node.depth);
-        let more = has_later_sibling(nodes, at);
-        let mut guide = String::new();
-        for line in open.iter().skip(1) {
-            guide.push_str(if *line { "│ " } else { "  " });
-        }
-        if node.depth > 0 {
-            guide.push_str(if more { "├ " } else { "└ " });
-        }
-        open.push(more);
-        rows.push(Row { guide, node, took: duration(pipeline, at, now), details: details(node) });
-    }
-    rows
+    let depths: Vec<usize> = pipeline.nodes.iter().map(|node| node.depth).collect();
+    let rows = pipeline.nodes.iter().zip(guides(&depths)).enumerate();
+    rows.map(|(at, (node, guide))| Row { guide, node, took: duration(pipeline, at, now), details: details(node) })
+        .collect()
 }
 
 /// Returns the leaves that failed and are not skipped, in the order of the tree.
@@ -87,13 +95,8 @@ impl Row<'_> {
     }
 }
 
-fn has_later_sibling(nodes: &[NodeView], at: usize) -> bool {
-    let depth = nodes[at].depth;
-    nodes[at + 1..].iter().take_while(|node| node.depth >= depth).any(|node| node.depth == depth)
-}
-
 /// A leaf's time is that of its last attempt; a group's runs from the first start to the last end below it.
-fn duration(pipeline: &PipelineView, at: usize, now: Timestamp) -> Option<String> {
+pub(super) fn duration(pipeline: &PipelineView, at: usize, now: Timestamp) -> Option<String> {
     let node = &pipeline.nodes[at];
     if node.kind == "exec" {
         let last = node.attempts.last()?;

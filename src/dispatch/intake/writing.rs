@@ -100,7 +100,7 @@ pub(super) async fn write_down(
                 return Ok(false);
             }
             for row in &rows {
-                row.write(connection, seq, now)?;
+                row.write(connection, Some(seq), now)?;
             }
             for message in &messages {
                 outbox::put(connection, message, now)?;
@@ -121,13 +121,7 @@ pub(super) async fn write_down(
     tracing::info!(verdict = ?counted, words = %said, "delivery concluded");
     if is_claimed {
         for (pipeline, events) in born {
-            tracing::info!(pipeline = %pipeline.launch().pipeline, section = %pipeline.launch().section, "pipeline started");
-            let id = pipeline.launch().pipeline.clone();
-            shared.feed.publish(&id, &events);
-            let sender = shared.registry.insert(shared, pipeline).await;
-            // A closed door means that the server stops; recovery goes on from what is committed.
-            let (reply, _) = oneshot::channel();
-            drop(sender.send(live::Message::Resume { reply }).await);
+            begin(shared, pipeline, &events).await;
         }
     }
     if has_schedules {
@@ -142,6 +136,27 @@ pub(super) async fn write_down(
         shared.outbox_changed.notify_one();
     }
     Ok(())
+}
+
+/// Commits a pipeline that no delivery leads to, and lets it begin.
+pub(super) async fn bring(shared: &Arc<Shared>, launch: Launch, actor: Actor) -> Result<PipelineId, Error> {
+    let now = clock::now();
+    let (pipeline, events) = engine::launch(launch, now, actor);
+    let (id, row) = (pipeline.launch().pipeline.clone(), row(shared, &pipeline, &events));
+    shared.store.write(move |connection| row.write(connection, None, now)).await?;
+    begin(shared, pipeline, &events).await;
+    Ok(id)
+}
+
+/// Lets a pipeline begin that is committed.
+async fn begin(shared: &Arc<Shared>, pipeline: Pipeline, events: &[Recorded]) {
+    tracing::info!(pipeline = %pipeline.launch().pipeline, section = %pipeline.launch().section, "pipeline started");
+    let id = pipeline.launch().pipeline.clone();
+    shared.feed.publish(&id, events);
+    let sender = shared.registry.insert(shared, pipeline).await;
+    // A closed door means that the server stops; recovery goes on from what is committed.
+    let (reply, _) = oneshot::channel();
+    drop(sender.send(live::Message::Resume { reply }).await);
 }
 
 /// Returns who or what has brought a pipeline into being.
@@ -182,8 +197,8 @@ fn row(shared: &Shared, pipeline: &Pipeline, events: &[Recorded]) -> Row {
 }
 
 impl Row {
-    fn write(&self, connection: &store::Connection, seq: i64, now: Timestamp) -> Result<(), Error> {
-        pipelines::create(connection, &self.launch, Some(seq), self.uuid, now)?;
+    fn write(&self, connection: &store::Connection, seq: Option<i64>, now: Timestamp) -> Result<(), Error> {
+        pipelines::create(connection, &self.launch, seq, self.uuid, now)?;
         pipelines::append(connection, &self.launch.pipeline, &self.events, &self.projection)?;
         self.messages.iter().try_for_each(|message| outbox::put(connection, message, now).map(drop))
     }

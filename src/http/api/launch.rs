@@ -66,7 +66,7 @@ pub(crate) async fn launch(
     Ok((status, Json(delivery)))
 }
 
-fn problem(no: NoLaunch) -> Problem {
+pub(super) fn problem(no: NoLaunch) -> Problem {
     let words = no.to_string();
     match no {
         NoLaunch::NotFound(_) => Problem::not_found(words),

@@ -10,6 +10,7 @@ pub(super) mod images;
 pub(super) mod launch;
 pub(super) mod lines;
 pub(super) mod live;
+pub(super) mod local;
 pub(super) mod logs;
 pub(super) mod me;
 pub(super) mod nodes;
