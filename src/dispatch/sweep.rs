@@ -119,7 +119,7 @@ async fn missed(shared: &Shared, since: Timestamp) -> Result<Vec<Attempted>, Tro
     }
     let mut failed: Vec<Attempted> =
         latest.into_values().filter(|(_, went_well)| !went_well).map(|(one, _)| one).collect();
-    failed.sort_by(|one, other| (one.delivered_at, one.id).cmp(&(other.delivered_at, other.id)));
+    failed.sort_by_key(|one| (one.delivered_at, one.id));
     let guids: Vec<String> = failed.iter().map(|one| one.guid.clone()).collect();
     let unknown = shared.store.read(move |connection| inbox::unknown(connection, &guids)).await?;
     failed.retain(|one| unknown.contains(&one.guid));

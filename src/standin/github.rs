@@ -163,7 +163,7 @@ fn is_under(status: &ReceivedStatus, sha: &str, context: &str) -> bool {
 async fn answer(board: Arc<Board<State>>, request: Request) -> Response {
     let asker = match app::asker(&board, &request) {
         Ok(asker) => asker,
-        Err(refusal) => return refusal,
+        Err(words) => return refuse(StatusCode::UNAUTHORIZED, words),
     };
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let steps: Vec<&str> = path.trim_matches('/').split('/').collect();

@@ -113,11 +113,11 @@ impl GitHub {
     }
 }
 
-/// Says who asks, by the token of the request.
-pub(super) fn asker(board: &Board<State>, request: &Request) -> Result<Asker, Response> {
+/// Says who asks, by the token of the request; else the words of the refusal.
+pub(super) fn asker(board: &Board<State>, request: &Request) -> Result<Asker, &'static str> {
     let given = request.header("authorization").unwrap_or_default();
     if given.is_empty() {
-        return Err(refuse(StatusCode::UNAUTHORIZED, "Requires authentication"));
+        return Err("Requires authentication");
     }
     let token = given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("token ")).unwrap_or_default();
     let now = clock::now();
@@ -132,7 +132,7 @@ pub(super) fn asker(board: &Board<State>, request: &Request) -> Result<Asker, Re
             None => app.is_signed(token).then_some(Asker::App),
         }
     });
-    asker.ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "Bad credentials"))
+    asker.ok_or("Bad credentials")
 }
 
 pub(super) fn answer(board: &Board<State>, request: &Request, steps: &[&str], query: &str) -> Response {
