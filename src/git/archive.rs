@@ -76,7 +76,7 @@ impl Mirrors {
             }
             let mut hash = Sha256::new();
             for Entry { path, mode, id } in &entries {
-                hash.update(format!("{mode:o} {id} {}\0", path));
+                hash.update(format!("{mode:o} {id} {path}\0"));
             }
             Ok(Listed::Folder(Listing { entries, bytes, digest: hex::encode(hash.finalize()) }))
         })

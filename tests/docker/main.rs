@@ -25,8 +25,10 @@ use tempfile::TempDir;
 
 use rig::{Rig, numbers};
 
+mod images;
 mod networks;
 mod pristine;
+mod registry;
 #[expect(dead_code, reason = "the tests of the worker use the rest")]
 #[path = "../support/rig.rs"]
 mod rig;

@@ -35,7 +35,7 @@ pub(in crate::dispatch) async fn keep_within(shared: &Arc<Shared>, is_rehearsal:
         // What only others are made of goes last: they cannot be there without it.
         dated.push((used.unwrap_or(Timestamp::MAX), image));
     }
-    dated.sort_by(|(one, _), (other, _)| one.cmp(other));
+    dated.sort_by_key(|(used, _)| *used);
     let fresh = clock::now().checked_sub(FRESH).unwrap_or(Timestamp::MIN);
     let (mut count, mut bytes) = (0, 0);
     for (used, image) in dated {

@@ -95,7 +95,7 @@ impl Heard {
             if let Some(step) = step(line) {
                 self.step = step;
                 self.tail.clear();
-            } else {
+            } else if !is_chatter(line) {
                 self.tail.push_back(line.to_owned());
                 if self.tail.len() > TAIL {
                     self.tail.pop_front();
@@ -104,6 +104,12 @@ impl Heard {
             watch(ImageNews::Line(line.to_owned()));
         }
     }
+}
+
+/// The engine's own words between the steps say nothing of why one failed.
+fn is_chatter(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("---> ") || line.starts_with("Removing intermediate container ")
 }
 
 /// Reads `Step 2/7 : RUN …`.

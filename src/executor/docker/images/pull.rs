@@ -136,7 +136,14 @@ fn explain(reference: &str, fault: &Fault) -> Error {
         "that is not the name of an image"
     } else if says(&["manifest unknown", "manifest for"]) {
         "it is not on this machine, and its registry has no such tag"
-    } else if says(&["pull access denied", "unauthorized", "denied", "not found", "does not exist"]) {
+    } else if says(&[
+        "pull access denied",
+        "unauthorized",
+        "no basic auth credentials",
+        "denied",
+        "not found",
+        "does not exist",
+    ]) {
         "it is not on this machine, and its registry does not have it or asks for a login"
     } else if says(&["dial tcp", "lookup", "no such host", "timeout", "Timeout", "connection refused", "unreachable"]) {
         "it is not on this machine, and its registry cannot be reached"
