@@ -14,6 +14,9 @@ use crate::model::{Fence, PipelineId, Trust, WorkerId};
 /// Name of the files of a commit in the folder that workers see.
 pub const SOURCE: &str = "files";
 
+/// Name of the file with the key of secrets.
+pub const SECRET_KEY: &str = "secret-key";
+
 /// Why the base directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot prepare `{}`", path.display())]
@@ -38,6 +41,7 @@ pub struct LayoutError {
 /// mirrors/ bin/ run/                  repositories, the worker's binary, sockets and working copies
 /// trash/                              what retention is removing
 /// admin-token  server.json            token and address for the command line
+/// secret-key                          what opens the secrets in the database
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -277,6 +281,11 @@ impl Layout {
     /// Returns the file with the admin's token.
     pub fn admin_token(&self) -> PathBuf {
         self.base.join("admin-token")
+    }
+
+    /// Returns the file with the key of secrets.
+    pub fn secret_key(&self) -> PathBuf {
+        self.base.join(SECRET_KEY)
     }
 
     /// Returns the file in which a running server says where it listens.

@@ -35,6 +35,7 @@ use crate::{
     notify::{Access, Slack},
     settings::{Anonymous, ExecutorChoice, Reserve, Settings},
     store::{self, Store},
+    vault::Vault,
 };
 
 /// How often server and workers say something to one another.
@@ -113,6 +114,7 @@ pub async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Resul
         executor,
         hub,
         statuses: Statuses::build(&settings.github.api_url, settings.github.token.clone())?,
+        vault: Arc::new(vault(&settings, &layout)?),
         slack: slack(&settings)?,
     };
     let options = options(&settings, &layout, &url);
@@ -203,10 +205,18 @@ fn slack(settings: &Settings) -> anyhow::Result<Option<Slack>> {
     Ok(Some(Slack::build(access)?))
 }
 
+fn vault(settings: &Settings, layout: &Layout) -> anyhow::Result<Vault> {
+    Ok(match &settings.secrets.key {
+        Some(keys) => Vault::given(keys)?,
+        None => Vault::in_file(layout.secret_key()),
+    })
+}
+
 fn options(settings: &Settings, layout: &Layout, url: &str) -> dispatch::Options {
     dispatch::Options {
         layout: layout.clone(),
         public_url: url.to_owned(),
+        owner: settings.user.clone(),
         forge_host: settings.github.host.clone(),
         git_url: settings.github.git_url.clone(),
         forge_token: settings.github.token.clone(),

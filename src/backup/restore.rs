@@ -17,7 +17,7 @@ use super::{
     manifest::{FORMAT, MANIFEST, Manifest, SUMS, Sums},
     place::Place,
 };
-use crate::store::copy;
+use crate::{layout::SECRET_KEY, store::copy};
 
 /// How a back-up is to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub fn restore(archive: &Path, base: &Path, wish: Wish, now: Timestamp) -> Resul
     let prepared = place.stage().and_then(|new| {
         unpack(file, &new)?;
         let manifest = check(&new)?;
+        keep_key(base, &new)?;
         let adopted = copy::adopt(&new.join("server/conducto.db"), now, wish.fresh)?;
         Ok((manifest, adopted.live))
     });
@@ -63,6 +64,15 @@ pub fn restore(archive: &Path, base: &Path, wish: Wish, now: Timestamp) -> Resul
             Err(error)
         }
     }
+}
+
+/// Back-ups leave the key of secrets out: the one that is there stays.
+fn keep_key(base: &Path, new: &Path) -> Result<(), Error> {
+    let (old, new) = (base.join(SECRET_KEY), new.join(SECRET_KEY));
+    if old.exists() && !new.exists() {
+        fs::copy(&old, &new).map_err(Error::disk("write", &new))?;
+    }
+    Ok(())
 }
 
 fn unpack(file: File, to: &Path) -> Result<(), Error> {

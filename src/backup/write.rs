@@ -36,12 +36,21 @@ pub struct Made {
     pub skipped: Vec<(PathBuf, String)>,
 }
 
+/// What goes along besides the database and the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What nodes keep in `/conducto/data`.
+    pub data: bool,
+    /// The key of secrets: whoever has the back-up can read them then.
+    pub secret_key: bool,
+}
+
 /// Backs up a base directory, whether a server uses it or not. `to` is the file to write, or an existing folder, in which
 /// the file gets a name with the time. A file that is there is replaced once the new one is whole.
 ///
 /// # Errors
 /// [`Error`]; nothing half-made is left.
-pub fn write(layout: &Layout, to: &Path, with_data: bool, now: Timestamp) -> Result<Made, Error> {
+pub fn write(layout: &Layout, to: &Path, content: Content, now: Timestamp) -> Result<Made, Error> {
     if !layout.database().exists() {
         return Err(Error::NoDatabase(layout.database()));
     }
@@ -56,7 +65,7 @@ pub fn write(layout: &Layout, to: &Path, with_data: bool, now: Timestamp) -> Res
         name.push(end);
         PathBuf::from(name)
     });
-    let made = write_drafts(layout, &drafts, with_data, now).and_then(|(manifest, skipped)| {
+    let made = write_drafts(layout, &drafts, content, now).and_then(|(manifest, skipped)| {
         let size = fs::metadata(&drafts[0]).map_err(Error::disk("read", &drafts[0]))?.len();
         fs::rename(&drafts[0], &file).map_err(Error::disk("write", &file))?;
         place::sync_folder(file.parent())?;
@@ -70,7 +79,7 @@ pub fn write(layout: &Layout, to: &Path, with_data: bool, now: Timestamp) -> Res
 
 type Written = (Manifest, Vec<(PathBuf, String)>);
 
-fn write_drafts(layout: &Layout, drafts: &[PathBuf; 2], with_data: bool, now: Timestamp) -> Result<Written, Error> {
+fn write_drafts(layout: &Layout, drafts: &[PathBuf; 2], content: Content, now: Timestamp) -> Result<Written, Error> {
     let [archive, database] = drafts;
     // Left by one that was killed; SQLite refuses to write into it.
     place::remove_file(database);
@@ -85,7 +94,7 @@ fn write_drafts(layout: &Layout, drafts: &[PathBuf; 2], with_data: bool, now: Ti
     });
     let mut writer = Archive::new(encoder.map_err(Error::disk("write", archive))?, layout.base());
     writer.add_as("server/conducto.db", database)?;
-    let logs = add_content(layout, &mut writer, &contents, with_data)?;
+    let logs = add_content(layout, &mut writer, &contents, content)?;
     let sums = std::mem::take(&mut writer.sums);
     let manifest = Manifest {
         format: FORMAT,
@@ -95,7 +104,7 @@ fn write_drafts(layout: &Layout, drafts: &[PathBuf; 2], with_data: bool, now: Ti
         made_at: now,
         pipelines: contents.pipelines.len() as u64,
         logs,
-        data: with_data,
+        data: content.data,
         files: sums.files,
         bytes: sums.bytes,
         sums: Sums::sum(&sums.text),
@@ -114,7 +123,7 @@ fn add_content<W: std::io::Write>(
     layout: &Layout,
     writer: &mut Archive<W>,
     contents: &Contents,
-    with_data: bool,
+    content: Content,
 ) -> Result<u64, Error> {
     let base = layout.base();
     for file in
@@ -122,11 +131,14 @@ fn add_content<W: std::io::Write>(
     {
         writer.add_file(&file)?;
     }
+    if content.secret_key {
+        writer.add_file(&layout.secret_key())?;
+    }
     let mut logs = 0;
     for (id, fence) in &contents.attempts {
         logs += u64::from(writer.add_file(&layout.log(id, *fence))?);
     }
-    if with_data {
+    if content.data {
         for id in &contents.pipelines {
             writer.add_tree(&layout.pipeline_data(id))?;
             writer.add_tree(&layout.fork_data(id))?;

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     backup, cancel, check, deliveries, demo, edit, health, kill, launch, list, logs, prune, rerun, reset, restore,
-    serve, show, skip, sleep, start, unskip, wake,
+    secret, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -69,6 +69,8 @@ pub(crate) enum Verb {
     Deliveries(deliveries::Deliveries),
     /// Ask whether the server is well
     Health(health::Health),
+    /// Set, list and delete secrets, and rotate their key
+    Secret(secret::Secret),
     /// Remove logs and data that are older than the settings keep
     Prune(prune::Prune),
     /// Back up everything of the server on this machine, while it runs or not

@@ -23,6 +23,9 @@ pub(crate) struct Backup {
     /// Leave out what nodes keep in /conducto/data
     #[arg(long)]
     without_data: bool,
+    /// Take along the key of secrets: whoever has the back-up can read them then
+    #[arg(long)]
+    with_secret_key: bool,
     /// The server's base directory [default: as in the settings]
     #[arg(long, value_name = "DIR")]
     base_dir: Option<String>,
@@ -37,8 +40,10 @@ pub(crate) struct Backup {
 pub(crate) async fn run(verb: Backup, printer: &mut Printer) -> Outcome {
     let settings = place::settings(verb.config.as_deref(), verb.base_dir.as_deref())?;
     let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
-    let (to, with_data) = (verb.to, !verb.without_data);
-    let made = tokio::task::spawn_blocking(move || backup::write(&layout, &to, with_data, clock::now()));
+    let leaves_key = !verb.with_secret_key && layout.secret_key().exists();
+    let (to, key) = (verb.to, layout.secret_key());
+    let wish = backup::Content { data: !verb.without_data, secret_key: verb.with_secret_key };
+    let made = tokio::task::spawn_blocking(move || backup::write(&layout, &to, wish, clock::now()));
     let Made { file, size, manifest, skipped } = made.await.map_err(Failure::new)?.map_err(explain)?;
     if verb.json {
         let skipped: Vec<_> =
@@ -56,6 +61,9 @@ pub(crate) async fn run(verb: Backup, printer: &mut Printer) -> Outcome {
         for (path, why) in &skipped {
             printer.remark(&format!("left out: {}: {why}", path.display()))?;
         }
+    }
+    if leaves_key {
+        printer.remark(&format!("without the key of secrets: keep a copy of {} elsewhere", key.display()))?;
     }
     if skipped.is_empty() {
         return Ok(());

@@ -76,6 +76,25 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// Asks for something that may be asked twice without harm.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<T, Failure> {
+        let mut request = self.request(method, path).timeout(ANSWER_TIMEOUT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        read(self.send(request).await?).await
+    }
+
+    /// Asks for something to be removed.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path).timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
     /// Asks for an answer that may go on for ever.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response, Failure> {
         self.send(self.request(Method::GET, path)).await

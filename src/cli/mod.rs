@@ -24,6 +24,7 @@ mod reset;
 mod restore;
 mod run;
 mod script;
+mod secret;
 mod serve;
 mod show;
 mod skip;

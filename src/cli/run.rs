@@ -11,7 +11,7 @@ use super::{
     failure::{Failure, INTERRUPTED, Outcome, USAGE},
     health, kill, launch, list, logs, place,
     printer::Printer,
-    prune, rerun, reset, restore, script, serve, show, skip, sleep, start, unskip, wake,
+    prune, rerun, reset, restore, script, secret, serve, show, skip, sleep, start, unskip, wake,
 };
 use crate::worker;
 
@@ -86,6 +86,7 @@ pub(super) async fn client(verb: Verb, printer: &mut Printer) -> Outcome {
         Verb::Wake(verb) => wake::run(verb, printer).await,
         Verb::Deliveries(verb) => deliveries::run(verb, printer).await,
         Verb::Health(verb) => health::run(verb, printer).await,
+        Verb::Secret(verb) => secret::run(verb, printer).await,
         Verb::Prune(verb) => prune::run(verb, printer).await,
         Verb::Backup(verb) => backup::run(verb, printer).await,
         Verb::Restore(verb) => restore::run(verb, printer).await,

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{
     failure::{Failure, Outcome, USAGE},
@@ -79,6 +80,7 @@ pub(crate) async fn run(serve: Serve, printer: &mut Printer) -> Outcome {
         return Ok(printer.line("the settings are in order")?);
     }
     start_log(&settings.log);
+    forbid_core_dumps();
     backup::check_finished(&settings.base_dir).map_err(super::backup::explain)?;
     let layout = Layout::find(&settings.base_dir, &settings.organisation, &settings.user);
     layout.create().map_err(Failure::usage)?;
@@ -132,5 +134,21 @@ pub(super) fn start_log(log: &Log) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A process has one log: a second call (several servers in one test) changes nothing.
-    let _already = if is_text { builder.try_init() } else { builder.json().try_init() };
+    let _already = match is_text {
+        true => builder.finish().with(filter_fn(shows_no_frames)).try_init(),
+        false => builder.json().finish().with(filter_fn(shows_no_frames)).try_init(),
+    };
+}
+
+/// Keeps out of the log what the WebSocket library would show of every frame, whatever the filter asks for: secrets of nodes
+/// travel in them.
+fn shows_no_frames(about: &Metadata<'_>) -> bool {
+    *about.level() <= Level::INFO || !about.target().contains("tungstenite")
+}
+
+/// Lets the system write no image of this process's memory: keys and secrets are in it.
+fn forbid_core_dumps() {
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::warn!(%error, "if the server crashes, an image of its memory may be left on the disk, with secrets in it");
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     live, manual,
     manual::{LaunchRequest, NoLaunch},
     options::{Options, Parts},
-    outbox, pool, recovery, reports, retention,
+    outbox, pool, recovery, reports, retention, secrets,
     shared::Shared,
     view::{DeliveryView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
 };
@@ -60,7 +60,7 @@ pub struct NewDelivery {
 /// The handle.
 #[derive(Clone)]
 pub struct Dispatch {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Dispatch {
@@ -78,6 +78,7 @@ impl Dispatch {
         let (pool, messages) = mpsc::channel(1_024);
         let fence = Fence(identity.next_fence);
         let shared = Arc::new(Shared::new(options, parts, pool, fence, stop));
+        shared.note_secrets(shared.store.read(secrets::has_any).await?);
         let tasks = &shared.tasks;
         tasks.spawn(pool::run(Arc::clone(&shared), messages));
         let backlog = recovery::prepare(&shared, Fence(identity.first_fence)).await?;
@@ -301,7 +302,8 @@ impl Dispatch {
         Ok(self.shared.store.read(tokens::any).await?)
     }
 
-    /// Keeps a token with these scopes (`read`, `operate`, `admin`, separated by blanks).
+    /// Keeps a token with these scopes (`read`, `operate`, `secret:read`, `secret:write`, `secret:use`, `admin`, separated by
+    /// blanks).
     ///
     /// # Errors
     /// [`Error::Unavailable`].

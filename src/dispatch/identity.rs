@@ -5,13 +5,19 @@ use sha2::{Digest as _, Sha256};
 use super::{error::Error, shared::Shared};
 use crate::{clock, store::tokens};
 
-/// What a token allows. Each includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Look at everything.
+    /// Look at everything, but for secrets.
     Read,
-    /// Cancel, reset, retry.
+    /// Cancel, reset, retry; and look.
     Operate,
+    /// See which secrets there are, never their values.
+    SecretRead,
+    /// Set and delete secrets; and see which there are.
+    SecretWrite,
+    /// Have secrets in a shell of one's own, as nodes have them.
+    SecretUse,
     /// Everything.
     Admin,
 }
@@ -21,8 +27,20 @@ impl Scope {
         match word {
             "read" => Some(Self::Read),
             "operate" => Some(Self::Operate),
+            "secret:read" => Some(Self::SecretRead),
+            "secret:write" => Some(Self::SecretWrite),
+            "secret:use" => Some(Self::SecretUse),
             "admin" => Some(Self::Admin),
             _ => None,
+        }
+    }
+
+    fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Operate => matches!(other, Self::Operate | Self::Read),
+            Self::SecretWrite => matches!(other, Self::SecretWrite | Self::SecretRead),
+            Self::Read | Self::SecretRead | Self::SecretUse => self == other,
         }
     }
 }
@@ -39,7 +57,7 @@ pub struct Identity {
 impl Identity {
     /// Says whether the token allows something of this scope.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|held| *held >= scope)
+        self.scopes.iter().any(|held| held.includes(scope))
     }
 }
 

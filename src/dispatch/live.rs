@@ -13,7 +13,7 @@ use super::{
     error::Error,
     feedback,
     find::find,
-    growth, pool, recovery, registry,
+    growth, pool, recovery, registry, secrets,
     shared::Shared,
     start,
     view::{NodeView, PipelineView},
@@ -47,6 +47,8 @@ pub(super) enum Message {
     Look { reply: oneshot::Sender<PipelineView> },
     /// Show one node.
     LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
+    /// Say which secrets you can have, or this attempt that a worker is about to begin.
+    Claim { attempt: Option<(Fence, WorkerId)>, reply: oneshot::Sender<Option<secrets::Claim>> },
     /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
     Adopt { reply: oneshot::Sender<()> },
     /// Tell the world again what else it must do.
@@ -77,6 +79,7 @@ type Reply = (oneshot::Sender<Result<Receipt, Error>>, Result<Receipt, Error>);
 enum Look {
     All(oneshot::Sender<PipelineView>),
     At(NodePath, oneshot::Sender<Result<NodeView, Error>>),
+    Claim(Option<(Fence, WorkerId)>, oneshot::Sender<Option<secrets::Claim>>),
 }
 
 /// What one batch of messages has led to, before it is committed.
@@ -182,6 +185,7 @@ impl Live {
                 Message::Lease { queue, leases } => self.lease(&queue, leases, &mut draft).await,
                 Message::Look { reply } => looks.push(Look::All(reply)),
                 Message::LookAt { path, reply } => looks.push(Look::At(path, reply)),
+                Message::Claim { attempt, reply } => looks.push(Look::Claim(attempt, reply)),
                 Message::Adopt { reply } => adopt = Some(reply),
                 Message::Resume { reply } => resume = Some(reply),
             }
@@ -208,6 +212,9 @@ impl Live {
     fn show(&self, look: Look) {
         match look {
             Look::All(reply) => drop(reply.send(answer::pipeline(&self.shared, &self.pipeline))),
+            Look::Claim(attempt, reply) => {
+                drop(reply.send(secrets::claim(&self.shared, &self.pipeline, attempt.as_ref())));
+            }
             Look::At(path, reply) => {
                 let node = find(self.pipeline.definition(), &path);
                 drop(reply.send(node.map(|node| answer::node(&self.shared, &self.pipeline, node))));

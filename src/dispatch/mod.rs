@@ -30,6 +30,7 @@ mod refetch;
 mod registry;
 mod reports;
 mod retention;
+mod secrets;
 mod shared;
 #[cfg(test)]
 mod simulation;
@@ -47,3 +48,4 @@ pub use identity::{Identity, Scope};
 pub use manual::{LaunchRequest, NoLaunch};
 pub use options::{Options, Parts, Reserve, Retention};
 pub use pool::{Amounts, Budget};
+pub use secrets::{Credentials, NoSecret, Rotated, SecretWish};

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::{hub::Hub, pool::Budget};
 use crate::{
     executor::Executor, forge::Statuses, git::Mirrors, layout::Layout, logs::Logs, notify::Slack, store::Store,
+    vault::Vault,
 };
 
 /// What the operator decided, as far as it matters here.
@@ -16,6 +17,8 @@ pub struct Options {
     pub layout: Layout,
     /// How people reach this server, without a slash at the end.
     pub public_url: String,
+    /// Whose secrets and data the pipelines of this server have besides the organisation's: a login or an e-mail address.
+    pub owner: String,
     /// Host name of the forge, e.g. `github.com`.
     pub forge_host: String,
     /// What a repository's name is appended to for git, e.g. `https://github.com`.
@@ -78,6 +81,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Commit statuses.
     pub statuses: Statuses,
+    /// What seals secrets.
+    pub vault: Arc<Vault>,
     /// Slack, where it is set up.
     pub slack: Option<Slack>,
 }

@@ -12,7 +12,7 @@ use super::{
     action::Receipt,
     error::Error,
     hub::{Incoming, Report},
-    live, pool,
+    live, pool, secrets,
     shared::Shared,
 };
 use crate::{
@@ -111,6 +111,10 @@ impl Desk {
             Report::Disconnected => {
                 self.shared.tell_pool(pool::Message::Disconnected { worker }).await;
                 safe()
+            }
+            Report::Wants { fence } => {
+                let (shared, pipeline) = (Arc::clone(&self.shared), pipeline.clone());
+                Some(Box::pin(async move { secrets::hand_over(&shared, &pipeline, &worker, fence).await }))
             }
             Report::Started { fence, .. } => {
                 let command = Command::AttemptStarted { fence };

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -64,6 +64,7 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     next_fence: AtomicU64,
+    has_secrets: AtomicBool,
 }
 
 impl Shared {
@@ -92,11 +93,21 @@ impl Shared {
             tasks: TaskTracker::new(),
             stop,
             next_fence: AtomicU64::new(next_fence.0),
+            has_secrets: AtomicBool::new(false),
         }
     }
 
     pub(super) fn draw_fence(&self) -> Fence {
         Fence(self.next_fence.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Says whether there is any secret that a pipeline could have.
+    pub(super) fn has_secrets(&self) -> bool {
+        self.has_secrets.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_secrets(&self, has_any: bool) {
+        self.has_secrets.store(has_any, Ordering::Relaxed);
     }
 
     pub(super) fn logs(&self) -> &logs::Logs {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     options::Options,
     pool::{Amounts, Queue, QueueKey},
+    secrets,
     shared::Shared,
 };
 use crate::{
@@ -142,6 +143,7 @@ pub(super) fn start(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence
         keep: pipeline.group_container(node).is_some(),
         isolation: isolation(&shared.options, pipeline, node),
         shell: tree.shell(node).map(str::to_owned),
+        secrets: secrets::is_to_ask(shared, pipeline.launch()),
     })
 }
 
@@ -167,7 +169,13 @@ fn param_variable(name: &str) -> String {
     format!("CONDUCTO_PARAM_{}", name.to_uppercase())
 }
 
-fn generated(shared: &Shared, pipeline: &Pipeline, node: NodeIndex, fence: Fence) -> BTreeMap<String, String> {
+/// Returns the variables that the server sets itself: nothing else may have their names.
+pub(super) fn generated(
+    shared: &Shared,
+    pipeline: &Pipeline,
+    node: NodeIndex,
+    fence: Fence,
+) -> BTreeMap<String, String> {
     let launch = pipeline.launch();
     let trigger = &launch.trigger;
     let layout = &shared.options.layout;

@@ -225,6 +225,26 @@ pub struct OutboxView {
     pub created_at: Timestamp,
 }
 
+/// A secret without its value, which nobody is ever shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecretView {
+    /// Its name, and that of the variable in which nodes find it.
+    pub name: String,
+    /// `org`, `repository` or `user`; the later ones win over the earlier ones.
+    pub scope: String,
+    /// Which repository or user.
+    pub subject: Option<String>,
+    /// Whether the value is masked in logs.
+    pub mask: bool,
+    /// Version of the key that it is sealed with.
+    pub key_version: u32,
+    /// Who set it last.
+    pub set_by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub set_at: Timestamp,
+}
+
 /// What was removed because it was old, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PruneReport {

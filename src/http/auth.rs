@@ -55,6 +55,18 @@ pub(crate) async fn for_api(State(app): State<App>, mut request: Request<Body>, 
     }
 }
 
+/// Lets requests about secrets through: each says itself what a token needs for it, and nobody comes without one.
+pub(crate) async fn for_secrets(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
+    match identify(&app, request.headers(), request.method()).await {
+        Ok(Some(identity)) => {
+            request.extensions_mut().insert(Caller(Some(identity)));
+            next.run(request).await
+        }
+        Ok(None) => no_token().into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// Lets page requests through, or leads browsers to the login.
 pub(crate) async fn for_pages(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
     match admit(&app, request.headers(), request.method()).await {
@@ -72,17 +84,11 @@ pub(crate) async fn for_pages(State(app): State<App>, mut request: Request<Body>
 }
 
 async fn admit(app: &App, headers: &HeaderMap, method: &Method) -> Result<Caller, Problem> {
-    let is_looking = *method == Method::GET || *method == Method::HEAD;
-    // A cookie comes along with requests that other sites cause; it may show, it may not do.
-    let token = bearer(headers).or_else(|| if is_looking { cookie(headers) } else { None });
-    let identity = match token {
-        Some(token) => app.dispatch.identify(token).await?,
-        None => None,
-    };
-    let caller = match identity {
+    let is_looking = is_looking(method);
+    let caller = match identify(app, headers, method).await? {
         Some(identity) => Caller(Some(identity)),
         None if app.anonymous_read && is_looking && bearer(headers).is_none() => Caller(None),
-        None => return Err(Problem::new(StatusCode::UNAUTHORIZED).detail("a valid API token is needed")),
+        None => return Err(no_token()),
     };
     let needed = if is_looking { Scope::Read } else { Scope::Operate };
     if caller.may(needed) {
@@ -90,6 +96,23 @@ async fn admit(app: &App, headers: &HeaderMap, method: &Method) -> Result<Caller
     } else {
         Err(Problem::new(StatusCode::FORBIDDEN).detail("this token may look, but not do that"))
     }
+}
+
+async fn identify(app: &App, headers: &HeaderMap, method: &Method) -> Result<Option<Identity>, Problem> {
+    // A cookie comes along with requests that other sites cause; it may show, it may not do.
+    let token = bearer(headers).or_else(|| if is_looking(method) { cookie(headers) } else { None });
+    match token {
+        Some(token) => Ok(app.dispatch.identify(token).await?),
+        None => Ok(None),
+    }
+}
+
+fn is_looking(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+fn no_token() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED).detail("a valid API token is needed")
 }
 
 /// Says whether a token may be used to look.

@@ -14,7 +14,8 @@ use super::{api, health};
     paths(
         api::pipelines::list, api::pipelines::one, api::logs::read, api::events::stream, api::actions::on_pipeline,
         api::actions::on_node, api::edit::edit, api::deliveries::list, api::deliveries::one, api::outbox::list,
-        api::outbox::retry, api::prune::prune, api::launch::launch, health::healthz,
+        api::outbox::retry, api::prune::prune, api::launch::launch, api::secrets::list, api::secrets::set, api::secrets::delete, api::secrets::rotate,
+        health::healthz,
     ),
     modifiers(&Token),
     security(("token" = [])),

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -61,6 +61,11 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
     let Options { anonymous_read, is_secure, metrics, .. } = options;
     let app = App { dispatch, secrets, anonymous_read, is_secure, metrics };
 
+    let secrets = Router::new()
+        .route("/secrets", get(api::secrets::list))
+        .route("/secrets/rotate", post(api::secrets::rotate))
+        .route("/secrets/{name}", put(api::secrets::set).delete(api::secrets::delete))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::for_secrets));
     let api = Router::new()
         .route("/deliveries", get(api::deliveries::list))
         .route("/deliveries/{guid}", get(api::deliveries::one))
@@ -75,6 +80,7 @@ pub fn router(dispatch: Dispatch, options: Options) -> Router {
         .route("/prune", post(api::prune::prune))
         .fallback(no_such_address)
         .layer(middleware::from_fn_with_state(app.clone(), auth::for_api))
+        .merge(secrets)
         .route("/openapi.json", get(openapi::serve));
     let pages = Router::new()
         .route("/", get(pages::list::pipelines))

@@ -116,12 +116,14 @@ impl Service {
             executor: Arc::new(Nowhere),
             hub: Hub::new(hub_options, sink),
             statuses: Statuses::build(&nowhere, None).unwrap(),
+            vault: Arc::new(crate::vault::Vault::in_file(layout.secret_key())),
             slack: None,
         };
         let day = Duration::from_secs(24 * 3_600);
         let options = dispatch::Options {
             layout,
             public_url: "http://ci.example.org".into(),
+            owner: "ada".into(),
             forge_host: "github.com".into(),
             git_url: nowhere,
             forge_token: None,

@@ -1,5 +1,7 @@
 //! Everything that is settled when a pipeline is born. Knows nothing of how it then goes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Definition, PipelineId, Trigger, Turn};
@@ -52,6 +54,9 @@ pub struct Launch {
     /// Its place among those that are in one another's way; nothing where it is in nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// Which secrets its nodes get: names of variables, each with the name of its secret. Nothing: all that are in reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<BTreeMap<String, String>>,
 }
 
 /// The bound of memory is compared as it was set.

@@ -133,6 +133,10 @@ keys! {
     "Host name under which repositories are known.",
     |s, text| put(&mut s.github.host, filled(text));
 
+    "secrets.key", Kind::Secret, None, "\"1:…\"",
+    "Keys of the secrets of nodes, each a version and 64 hexadecimal digits. Without it they are kept in the file `secret-key` of the base directory.",
+    |s, text| put(&mut s.secrets.key, secret(text));
+
     "slack.bot_token", Kind::Secret, None, "\"xoxb-…\"",
     "Token of a Slack bot with chat:write: one message a pipeline, edited in place.",
     |s, text| put(&mut s.slack.bot_token, secret(text));

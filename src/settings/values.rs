@@ -30,6 +30,8 @@ pub struct Settings {
     pub github: Github,
     /// Messages to people.
     pub slack: Slack,
+    /// What seals the secrets of nodes.
+    pub secrets: Secrets,
     /// Containers of workers.
     pub containers: Containers,
     /// Fetching repositories.
@@ -70,6 +72,13 @@ pub struct Github {
     pub git_url: String,
     /// Host name under which repositories are known.
     pub host: String,
+}
+
+/// What seals the secrets of nodes.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// The keys; without them they are kept in a file.
+    pub key: Option<SecretString>,
 }
 
 /// What is needed to speak with Slack.
@@ -239,6 +248,7 @@ impl Default for Settings {
                 git_url: "https://github.com".to_owned(),
                 host: "github.com".to_owned(),
             },
+            secrets: Secrets { key: None },
             slack: Slack {
                 bot_token: None,
                 webhook_url: None,

@@ -5,12 +5,13 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// The files in `migrations/`, in order. Append only.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keeping.sql"),
     include_str!("migrations/0003_one_index.sql"),
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_turns.sql"),
+    include_str!("migrations/0007_secrets.sql"),
 ];
 
 /// Schema of a database that this release has opened.
@@ -53,6 +54,7 @@ mod tests {
             "202b7b2e4f22ce33c165f7b031d9cbfbffc640c649904352366d0fc118ca2b4a",
             "70bbc023f7bccfb3fe80a48192c7323cc538f4bcc4924a76e67ea2d7ace3482e",
             "178a96c7a7eab540130d623303df986a9805926c9ef6fc029c3ec7f13a299a17",
+            "2cf8bd6c7b3f39e6486d5d31f02fb4a8ba3acd5608c76a58ea31c1431b2a35c0",
         ];
         assert_eq!(hashes, released);
     }

@@ -15,6 +15,7 @@ pub mod repositories;
 pub mod retention;
 mod row;
 pub mod schedules;
+pub mod secrets;
 pub mod server;
 pub mod tokens;
 pub mod turns;

@@ -96,18 +96,14 @@ impl Vault {
         newest.map(|(version, _)| version).ok_or_else(|| self.no_version(1))
     }
 
-    /// Makes a key that seals from now on, and keeps the others. Given keys are the operator's: there it is enough that one
-    /// lies above `used`, the version that secrets are sealed with.
+    /// Makes a key that seals from now on, and keeps the others. Given keys are the operator's to add.
     ///
     /// # Errors
     /// [`Error`]; no key is made then.
-    pub fn add_key(&self, used: u32) -> Result<(), Error> {
+    pub fn add_key(&self) -> Result<(), Error> {
         let mut ring = self.ring();
-        let keys = self.load(&mut ring)?;
-        let Some(path) = &self.file else {
-            let next = keys.next();
-            return if next > used.saturating_add(1) { Ok(()) } else { Err(Error::Given { next }) };
-        };
+        let next = self.load(&mut ring)?.next();
+        let Some(path) = &self.file else { return Err(Error::Given { next }) };
         // Another may have been put there by hand meanwhile.
         let mut keys = Ring::parse(&read(path)?, &self.place())?;
         keys.add(Key::new(clock::random()));

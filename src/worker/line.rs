@@ -156,6 +156,14 @@ impl Line {
         Ok(())
     }
 
+    /// Says something that is not kept; says whether there was a connection to say it on.
+    pub(crate) fn say(&mut self, message: &FromWorker) -> bool {
+        match &mut self.state {
+            State::Open(link) => link.send(wire::encode_from_worker(message)).is_ok(),
+            State::Dialing(_) | State::Greeting(_) => false,
+        }
+    }
+
     /// Sends what is queued, as far as that needs no waiting.
     pub(crate) fn flush_now(&mut self) {
         if let State::Open(link) = &mut self.state {

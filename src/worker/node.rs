@@ -12,6 +12,7 @@ use super::{
     memory::OutOfMemory,
     processes::{self, Reach},
     protocol::Start,
+    secret::Secret,
     spawn::{Program, Spawner},
     streams::Streams,
     workspace::Workspace,
@@ -52,12 +53,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node's process.
+    /// Starts a node's process. Its secrets win over its environment.
     ///
     /// # Errors
     /// With words for people, when there is nothing that could be started.
     pub(crate) fn start(
         start: &Start,
+        secrets: &[Secret],
         workspace: &mut Workspace,
         spawner: &mut Spawner,
         mut streams: Streams,
@@ -65,6 +67,7 @@ impl Node {
     ) -> Result<Self, String> {
         let mut environment: BTreeMap<OsString, OsString> =
             start.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        environment.extend(secrets.iter().map(|secret| (secret.name.as_str().into(), secret.expose().into())));
         environment.insert("HOME".into(), workspace.home().into());
         environment.insert("TMPDIR".into(), workspace.temporary().into());
         // A group's container is kept as it is, changes and all.

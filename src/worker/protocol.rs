@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
 use crate::model::{Fence, Isolation, KillReason, Outcome};
 
 /// Version of this protocol; both ends are the same binary, a difference means a mixed installation.
@@ -67,6 +68,9 @@ pub struct Start {
     /// The shell to run the script with, an absolute path in the container; without one the worker finds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
+    /// Whether the worker has to ask for the node's secrets before it begins: they do not travel ahead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets: bool,
 }
 
 fn shared() -> Isolation {
@@ -101,6 +105,20 @@ pub enum ToWorker {
         /// Which attempt.
         fence: Fence,
     },
+    /// The answer to `Wants`: the node's secrets, which win over its environment. Not kept, not repeated.
+    Secrets {
+        /// Which attempt.
+        fence: Fence,
+        /// Each of them.
+        secrets: Vec<Secret>,
+    },
+    /// The other answer: there is no having them, and so the node cannot run.
+    NoSecrets {
+        /// Which attempt.
+        fence: Fence,
+        /// Why, for people.
+        message: String,
+    },
     /// All of the worker's messages up to this number are safe.
     Ack {
         /// The number.
@@ -123,6 +141,11 @@ pub enum FromWorker {
         seq: u64,
         /// The message.
         message: Message,
+    },
+    /// The node of this attempt is about to begin: it needs its secrets. Said again on every connection until answered.
+    Wants {
+        /// Which attempt.
+        fence: Fence,
     },
     /// Still here.
     Heartbeat,

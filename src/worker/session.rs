@@ -13,10 +13,12 @@ use super::{
     ground::Ground,
     kit::Kit,
     line::{Heard, Line},
+    masks::Masks,
     memory::OutOfMemory,
     node::Node,
     processes::{self, Reach},
     protocol::{FromWorker, Message, Start, Stream, ToWorker},
+    secret::Secret,
     spawn::Spawner,
     spool::Spool,
     streams::{Pipe, Streams},
@@ -55,6 +57,7 @@ pub(crate) struct Session {
     line: Line,
     spool: Spool,
     queue: VecDeque<Start>,
+    secrets: Secrets,
     node: Option<Running>,
     last_fence: Option<Fence>,
     ended: VecDeque<(Fence, Outcome, u64)>,
@@ -74,6 +77,18 @@ pub(crate) struct Session {
 struct Running {
     node: Node,
     keep: bool,
+    /// Over its output, where it has secrets that are masked.
+    masks: Option<Masks>,
+}
+
+/// How far the worker is with the secrets of the node that begins next.
+enum Secrets {
+    /// Nobody was asked for them, or not on this connection.
+    NotAsked,
+    /// The server was.
+    Asked(Fence),
+    /// It has answered: here they are, or why there are none.
+    Answered(Fence, Result<Vec<Secret>, String>),
 }
 
 impl Session {
@@ -84,6 +99,7 @@ impl Session {
             line: Line::dial(options.socket.clone()),
             spool: Spool::new(options.private.join("spool")),
             queue: VecDeque::new(),
+            secrets: Secrets::NotAsked,
             node: None,
             last_fence: None,
             ended: VecDeque::new(),
@@ -143,6 +159,9 @@ impl Session {
         match heard {
             Heard::Connected(link) => {
                 let running = self.node.as_ref().map(|running| running.node.fence);
+                if matches!(self.secrets, Secrets::Asked(_)) {
+                    self.secrets = Secrets::NotAsked;
+                }
                 if !self.line.greet(*link, running, self.last_fence) {
                     self.line.redial(&mut self.spool);
                 }
@@ -160,6 +179,8 @@ impl Session {
             ToWorker::Start(start) => self.start(*start),
             ToWorker::Stop { fence, reason } => self.stop(fence, reason),
             ToWorker::Recall { fence } => self.recall(fence),
+            ToWorker::Secrets { fence, secrets } => self.answered(fence, Ok(secrets)),
+            ToWorker::NoSecrets { fence, message } => self.answered(fence, Err(message)),
             ToWorker::Ack { seq } => self.spool.acknowledge(seq),
             ToWorker::Heartbeat => {}
             ToWorker::Bye => self.leave(Leaving::Dismissed),
@@ -207,6 +228,13 @@ impl Session {
         self.push(&Message::Returned { fence });
     }
 
+    /// Takes the secrets of the node that begins next. Those of one that was called back meanwhile are dropped.
+    fn answered(&mut self, fence: Fence, answer: Result<Vec<Secret>, String>) {
+        if matches!(self.secrets, Secrets::Asked(asked) if asked == fence) {
+            self.secrets = Secrets::Answered(fence, answer);
+        }
+    }
+
     fn reap(&mut self) {
         match &mut self.node {
             Some(Running { node, .. }) => node.reap(),
@@ -219,10 +247,9 @@ impl Session {
             // A stream ends with the last who writes to it: most likely the node's own process, just now.
             return self.reap();
         }
-        let Some(Running { node, .. }) = &mut self.node else { return };
-        let (fence, offset) = (node.fence, node.log_bytes);
-        node.log_bytes += data.len() as u64;
-        self.spool.push(|seq| wire::encode_output(seq, fence, stream, offset, data));
+        let Some(Running { node, masks, .. }) = &mut self.node else { return };
+        let shown = masks.as_mut().map_or(data, |masks| masks.feed(stream, data, Instant::now()));
+        keep(&mut self.spool, node, stream, shown);
     }
 
     fn push(&mut self, message: &Message) {
@@ -239,32 +266,58 @@ impl Session {
 
     /// Moves the node that runs towards its end, or begins the next.
     fn advance_node(&mut self, now: Instant) {
-        if let Some(Running { node, .. }) = &mut self.node
-            && node.advance(now)
-            && let Some(running) = self.node.take()
-        {
+        if let Some(Running { node, masks, .. }) = &mut self.node {
+            if let Some(masks) = masks {
+                masks.rest(now, |stream, shown| keep(&mut self.spool, node, stream, shown));
+            }
+            if !node.advance(now) {
+                return;
+            }
+        }
+        if let Some(running) = self.node.take() {
             self.bury(running);
         }
         while self.node.is_none()
             && self.ground.is_settled()
+            && self.has_secrets()
             && let Some(start) = self.queue.pop_front()
         {
             self.begin(&start);
         }
     }
 
+    /// Says whether the next node can begin, as far as its secrets go; asks for them if not.
+    fn has_secrets(&mut self) -> bool {
+        let Some(&Start { fence, secrets: true, .. }) = self.queue.front() else { return true };
+        match self.secrets {
+            Secrets::Answered(answered, _) if answered == fence => return true,
+            Secrets::Asked(asked) if asked == fence => {}
+            _ if self.line.say(&FromWorker::Wants { fence }) => self.secrets = Secrets::Asked(fence),
+            _ => self.secrets = Secrets::NotAsked,
+        }
+        false
+    }
+
     fn begin(&mut self, start: &Start) {
         let Start { fence, keep, .. } = *start;
+        let secrets = match std::mem::replace(&mut self.secrets, Secrets::NotAsked) {
+            Secrets::Answered(answered, answer) if answered == fence => answer,
+            _ => Ok(Vec::new()),
+        };
+        let secrets = match secrets {
+            Ok(secrets) => secrets,
+            Err(message) => return self.finish(fence, Outcome::Infrastructure { message }, 0),
+        };
         let (spawner, memory, last) = (&mut self.spawner, &self.memory, self.streams.take());
         let node = self.ground.begin(keep, |workspace| {
             let streams = last.map_or_else(Streams::open, Ok);
             let streams = streams.map_err(|error| format!("no pipes for the node's output: {error}"))?;
-            Node::start(start, workspace, spawner, streams, memory)
+            Node::start(start, &secrets, workspace, spawner, streams, memory)
         });
         match node {
             Ok(node) => {
                 let pid = node.pid.as_raw().unsigned_abs();
-                self.node = Some(Running { node, keep });
+                self.node = Some(Running { node, keep, masks: Masks::over(&secrets) });
                 self.push(&Message::Started { fence, pid });
             }
             Err(mut message) => {
@@ -275,7 +328,10 @@ impl Session {
         }
     }
 
-    fn bury(&mut self, Running { node, keep }: Running) {
+    fn bury(&mut self, Running { mut node, keep, masks }: Running) {
+        if let Some(masks) = masks {
+            masks.finish(|stream, shown| self::keep(&mut self.spool, &mut node, stream, shown));
+        }
         self.finish(node.fence, node.outcome(&self.memory), node.log_bytes);
         if node.is_dirty() {
             tracing::error!("a process could not be killed, this worker ends");
@@ -333,13 +389,23 @@ impl Session {
 
     fn wakes_at(&self, now: Instant) -> Instant {
         let mut wake = self.line.wakes_at(now);
-        if let Some(at) = self.node.as_ref().and_then(|running| running.node.wakes_at()) {
-            wake = wake.min(at);
+        if let Some(Running { node, masks, .. }) = &self.node {
+            let masks = masks.as_ref().and_then(Masks::wakes_at);
+            wake = [node.wakes_at(), masks].into_iter().flatten().fold(wake, Instant::min);
         }
         if let Leaving::Terminated(by) = self.leaving {
             wake = wake.min(by.max(now + Duration::from_millis(10)));
         }
         wake
+    }
+}
+
+/// Keeps what a node has printed until the server has it. From here on it may lie on a disk.
+fn keep(spool: &mut Spool, node: &mut Node, stream: Stream, shown: &[u8]) {
+    for piece in shown.chunks(wire::MAX_OUTPUT) {
+        let (fence, offset) = (node.fence, node.log_bytes);
+        node.log_bytes += piece.len() as u64;
+        spool.push(|seq| wire::encode_output(seq, fence, stream, offset, piece));
     }
 }
 

@@ -38,6 +38,7 @@ pub enum Malformed {
 enum Text {
     Hello(Hello),
     Heartbeat,
+    Wants { fence: Fence },
     Started { seq: u64, fence: Fence, pid: u32 },
     Returned { seq: u64, fence: Fence },
     Finished { seq: u64, fence: Fence, outcome: Outcome, log_bytes: u64 },
@@ -79,6 +80,7 @@ pub fn encode_from_worker(message: &FromWorker) -> Frame {
     let text = match message {
         FromWorker::Hello(hello) => Text::Hello(hello.clone()),
         FromWorker::Heartbeat => Text::Heartbeat,
+        FromWorker::Wants { fence } => Text::Wants { fence: *fence },
         FromWorker::Numbered { seq, message } => match message {
             Message::Started { fence, pid } => Text::Started { seq: *seq, fence: *fence, pid: *pid },
             Message::Returned { fence } => Text::Returned { seq: *seq, fence: *fence },
@@ -113,6 +115,7 @@ pub fn decode_from_worker(frame: &Frame) -> Result<Option<FromWorker>, Malformed
         Frame::Text(text) => Ok(Some(match serde_json::from_str(text)? {
             Text::Hello(hello) => FromWorker::Hello(hello),
             Text::Heartbeat => FromWorker::Heartbeat,
+            Text::Wants { fence } => FromWorker::Wants { fence },
             Text::Started { seq, fence, pid } => FromWorker::Numbered { seq, message: Message::Started { fence, pid } },
             Text::Returned { seq, fence } => FromWorker::Numbered { seq, message: Message::Returned { fence } },
             Text::Finished { seq, fence, outcome, log_bytes } => {
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Isolation, KillReason},
-        worker::protocol::Start,
+        worker::{Secret, protocol::Start},
     };
 
     fn outcome() -> impl Strategy<Value = Outcome> {
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn greetings_survive_their_encoding() {
         let hello = Hello { version: 1, resume_key: None, running: Some(Fence(7)), last_fence: Some(Fence(9)) };
-        for sent in [FromWorker::Hello(hello), FromWorker::Heartbeat] {
+        for sent in [FromWorker::Hello(hello), FromWorker::Heartbeat, FromWorker::Wants { fence: Fence(7) }] {
             assert_eq!(decode_from_worker(&encode_from_worker(&sent)).unwrap(), Some(sent));
         }
     }
@@ -209,11 +212,14 @@ mod tests {
             keep: true,
             isolation: Isolation::Pristine,
             shell: None,
+            secrets: true,
         };
         let orders = [
             ToWorker::Welcome { resume_key: Some("k".into()), heartbeat_ms: 1, orphan_ms: 2 },
             ToWorker::Start(Box::new(start)),
             ToWorker::Stop { fence: Fence(3), reason: KillReason::User },
+            ToWorker::Secrets { fence: Fence(3), secrets: vec![Secret::new("A".into(), "ü\n", true)] },
+            ToWorker::NoSecrets { fence: Fence(3), message: "why".into() },
             ToWorker::Ack { seq: u64::MAX },
             ToWorker::Heartbeat,
             ToWorker::Bye,

@@ -24,6 +24,7 @@ mod intake;
 mod many;
 mod memory;
 mod nodes;
+mod redactor;
 mod reference;
 mod restart;
 mod server;
@@ -35,8 +36,20 @@ mod world;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The groups of rows; `make bench ROWS="nodes cold"` measures only those, and writes no file.
-const GROUPS: [&str; 11] =
-    ["engine", "nodes", "processes", "many", "pristine", "stream", "api", "intake", "cold", "memory", "restart"];
+const GROUPS: [&str; 12] = [
+    "engine",
+    "redactor",
+    "nodes",
+    "processes",
+    "many",
+    "pristine",
+    "stream",
+    "api",
+    "intake",
+    "cold",
+    "memory",
+    "restart",
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -64,6 +77,9 @@ async fn measure(wanted: &[String]) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     if wants("engine") {
         keep(&mut rows, engine::rows().await?)?;
+    }
+    if wants("redactor") {
+        keep(&mut rows, redactor::rows()?)?;
     }
     if wants("nodes") {
         let server = Server::start(&place, &world, "docker", Some(1)).await?;

@@ -185,5 +185,6 @@ fn launch(leaves: u32) -> anyhow::Result<Launch> {
         hold: None,
         most_mem: None,
         turn: None,
+        secrets: None,
     })
 }

@@ -11,6 +11,8 @@ pub(crate) enum Target {
     FasterBy(f64),
     /// Ours reaches at least this share of the reference.
     ShareAtLeast(f64),
+    /// Ours is this or more, whatever others do.
+    AtLeast(f64),
     /// Ours is below this, whatever others do.
     Below(f64),
     /// Only to be looked at.
@@ -37,7 +39,7 @@ impl Row {
         match self.target {
             Target::TimesAtMost(_) | Target::ShareAtLeast(_) | Target::Open => Some(ours / reference),
             Target::FasterBy(_) => Some(reference / ours),
-            Target::Below(_) => None,
+            Target::Below(_) | Target::AtLeast(_) => None,
         }
     }
 
@@ -46,6 +48,7 @@ impl Row {
             Target::TimesAtMost(limit) => Some(self.ratio()? <= limit),
             Target::FasterBy(limit) | Target::ShareAtLeast(limit) => Some(self.ratio()? >= limit),
             Target::Below(limit) => Some(median(&self.ours)? < limit),
+            Target::AtLeast(limit) => Some(median(&self.ours)? >= limit),
             Target::Open => None,
         }
     }
@@ -56,6 +59,7 @@ impl Row {
             Target::FasterBy(limit) => Some(format!("≥ {limit}× faster")),
             Target::ShareAtLeast(limit) => Some(format!("≥ {limit}×")),
             Target::Below(limit) => Some(format!("< {limit} {}", self.unit)),
+            Target::AtLeast(limit) => Some(format!("≥ {limit} {}", self.unit)),
             Target::Open => None,
         }
     }

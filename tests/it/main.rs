@@ -28,6 +28,7 @@ mod oracles;
 mod programs;
 mod queues;
 mod retention;
+mod secrets;
 mod semantics;
 mod separation;
 mod spare;

@@ -60,7 +60,7 @@ impl Seen {
                 self.outcome = Some(outcome);
                 self.log_bytes = log_bytes;
             }
-            Report::Connected { .. } | Report::Disconnected => {}
+            Report::Connected { .. } | Report::Disconnected | Report::Wants { .. } => {}
         }
     }
 }
@@ -155,7 +155,7 @@ impl Rig {
             | Report::Returned { fence }
             | Report::Output { fence, .. }
             | Report::Finished { fence, .. } => Some(*fence),
-            Report::Connected { .. } | Report::Disconnected => None,
+            Report::Connected { .. } | Report::Disconnected | Report::Wants { .. } => None,
         };
         if let Some(fence) = fence {
             self.seen.get_mut(&fence).expect("only leased attempts are spoken of").take(report.clone());
@@ -193,7 +193,17 @@ impl Rig {
 pub(crate) fn order(fence: u64, command: &str) -> Start {
     let env = [("GREETING".to_owned(), "hello".to_owned())].into();
     let (fence, command, isolation) = (Fence(fence), command.to_owned(), Isolation::Shared);
-    Start { fence, command, env, max_time_ms: 60_000, grace_ms: 10_000, keep: false, isolation, shell: None }
+    Start {
+        fence,
+        command,
+        env,
+        max_time_ms: 60_000,
+        grace_ms: 10_000,
+        keep: false,
+        isolation,
+        shell: None,
+        secrets: false,
+    }
 }
 
 fn listen(keys: &Path, run: &Path, worker: &WorkerId, orphan: Duration) -> (Hub, mpsc::Receiver<Incoming>) {

@@ -28,6 +28,7 @@ use rig::{PATIENCE, Rig, eventually, numbers};
 mod groups;
 #[path = "../support/rig.rs"]
 mod rig;
+mod secrets;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conducto");
 

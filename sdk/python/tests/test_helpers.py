@@ -212,10 +212,73 @@ class Slack(unittest.TestCase):
             co.slack.text("#a", "hi")
 
 
+class FakeServer(http.server.BaseHTTPRequestHandler):
+    received = []
+    known = [
+        {"name": "A", "scope": "org", "subject": None},
+        {"name": "B", "scope": "repository", "subject": "acme/api"},
+        {"name": "C", "scope": "user", "subject": "ada"},
+    ]
+
+    def answer(self):
+        length = int(self.headers["Content-Length"] or 0)
+        body = json.loads(self.rfile.read(length).decode()) if length else None
+        self.received.append((self.command, self.path, self.headers["Authorization"], body))
+        refused = "BAD" in self.path
+        answer = {"title": "Forbidden", "detail": "not that"} if refused else self.known
+        text = b"" if self.command == "DELETE" and not refused else json.dumps(answer).encode()
+        self.send_response(403 if refused else 200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_PUT = do_DELETE = answer
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Secrets(unittest.TestCase):
+    def setUp(self):
+        server = http.server.HTTPServer(("127.0.0.1", 0), FakeServer)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        FakeServer.received.clear()
+        self.url = "http://127.0.0.1:%d" % server.server_port
+
+    def test_secrets_are_those_of_the_own_server(self):
+        with mock.patch.dict(os.environ, {"CONDUCTO_SERVER": self.url, "CONDUCTO_TOKEN": "cdt_1"}):
+            secrets = co.api.Secrets(user="ada@example.org")
+            self.assertEqual([secret.key for secret in secrets.get()], ["A", "C"])
+            secrets.put([co.api.Secret("A", "1234", scope="org"), co.api.Secret("C", "x y", mask=False)])
+            secrets.delete([co.api.SecretKey("C"), co.api.SecretKey("A", scope="org")])
+            with self.assertRaisesRegex(PermissionError, "Forbidden: not that"):
+                secrets.put([co.api.Secret("BAD", "1234")])
+        calls = [(method, path, body) for method, path, _, body in FakeServer.received]
+        self.assertEqual(
+            calls[1:5],
+            [
+                ("PUT", "/api/v1/secrets/A", {"value": "1234", "mask": True}),
+                ("PUT", "/api/v1/secrets/C?user=ada%40example.org", {"value": "x y", "mask": False}),
+                ("DELETE", "/api/v1/secrets/C?user=ada%40example.org", None),
+                ("DELETE", "/api/v1/secrets/A", None),
+            ],
+        )
+        self.assertEqual({token for _, _, token, _ in FakeServer.received}, {"Bearer cdt_1"})
+
+    def test_without_a_server_it_says_what_is_missing(self):
+        with mock.patch.dict(os.environ, clear=True):
+            with self.assertRaisesRegex(co.api.UserInputValidation, "CONDUCTO_SERVER"):
+                co.api.Secrets().get()
+
+
 class HostedService(unittest.TestCase):
     def test_what_is_not_there_says_so(self):
         for call in (
-            lambda: co.api.Secrets().get(),
+            lambda: co.api.Dir().user(),
             lambda: co.api.Pipeline().list(),
             lambda: co.api.AsyncManager().launch("x"),
             lambda: co.schedule.create("x"),

@@ -50,9 +50,15 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     Key::now("image", Kind::Text, "\"python:3.12-slim\"", "Image of all nodes that name none themselves."),
     Key::now("env", Kind::TextTable, "{ MODE = \"fast\" }", "Environment variables of all nodes."),
+    Key::now(
+        "secrets",
+        Kind::TextTable,
+        "{ API_TOKEN = \"STAGING_TOKEN\" }",
+        "Which secrets nodes get: names of variables, each with the name of its secret. Without the key, all that are set for \
+         the repository, under their own names; `{}` means none.",
+    ),
     Key::now("max_time", Kind::Duration, "\"2h\"", "Longest time for the whole pipeline."),
     Key::later("email", Kind::Text, "until then use `slack_channel`"),
-    Key::later("secrets", Kind::TextTable, "until then leave the key out"),
     Key::later("dockerfile", Kind::Text, IMAGE),
     Key::later("dockerfile_text", Kind::Text, IMAGE),
     Key::later("context", Kind::Text, IMAGE),

@@ -169,6 +169,7 @@ pub(super) fn read_section(
         work: Work::File { path: String::new(), span: report.span(header) },
         image: None,
         env: BTreeMap::new(),
+        secrets: None,
         max_time: None,
         duplicate: Duplicate::default(),
         slack_channel: None,
@@ -186,6 +187,7 @@ pub(super) fn read_section(
             "slack_channel" => section.slack_channel = value::channel(value, report),
             "image" => section.image = pipeline::image(value, report),
             "env" => section.env = pipeline::environment(value, report),
+            "secrets" => section.secrets = value::secrets(value, report),
             "max_time" => section.max_time = pipeline::duration(key, value, report),
             "duplicate" => section.duplicate = value::duplicate(key, value, report).unwrap_or_default(),
             _ => {}

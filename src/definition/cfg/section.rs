@@ -105,6 +105,8 @@ pub struct Section {
     pub image: Option<String>,
     /// Environment of all nodes.
     pub env: BTreeMap<String, String>,
+    /// Which secrets nodes get: names of variables, each with the name of its secret; nothing: all.
+    pub secrets: Option<BTreeMap<String, String>>,
     /// Longest time for the whole pipeline.
     pub max_time: Option<Duration>,
     /// What becomes of it beside an earlier one.

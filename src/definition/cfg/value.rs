@@ -1,5 +1,7 @@
 //! Checks the values of a section's keys. Knows no section.
 
+use std::collections::BTreeMap;
+
 use super::{
     super::{
         command::Command,
@@ -14,7 +16,7 @@ use super::{
     paths::Paths,
     section::Dialect,
 };
-use crate::model::{Diagnostic, Duplicate};
+use crate::model::{Diagnostic, Duplicate, check_secret_name};
 
 /// Reads a filter and puts its faults where they stand in the file.
 pub(super) fn filter(value: &Located, known: &[Name], dialect: Dialect, report: &mut Report) -> Option<Filter> {
@@ -106,6 +108,36 @@ pub(super) fn file(value: &Located, report: &mut Report) -> Option<String> {
     let diagnostic = report.error(report.codes.bad_value, &value.range, message, "");
     report.add(diagnostic.help(help));
     None
+}
+
+/// Reads which secrets nodes get: variables, each with the name of its secret.
+pub(super) fn secrets(value: &Located, report: &mut Report) -> Option<BTreeMap<String, String>> {
+    let Value::Table(table) = &value.value else { return None };
+    let mut wanted = BTreeMap::new();
+    for Entry { key: variable, key_range, value } in &table.entries {
+        let Value::Text(name) = &value.value else { continue };
+        let mut are_good = true;
+        for (text, range, message, label) in [
+            (
+                variable,
+                key_range,
+                "no node can have a secret in this variable",
+                "not the name of one, or Conducto's own",
+            ),
+            // Whoever wrote a value here need not find it in a commit status as well.
+            (name, &value.range, "secrets are named in conducto.cfg, not given", "not the name of a secret"),
+        ] {
+            if check_secret_name(text).is_err() {
+                let diagnostic = report.error(report.codes.bad_value, range, message, label);
+                report.add(diagnostic.help("write for example `secrets = { API_TOKEN = \"STAGING_TOKEN\" }`"));
+                are_good = false;
+            }
+        }
+        if are_good {
+            wanted.insert(variable.clone(), name.clone());
+        }
+    }
+    Some(wanted)
 }
 
 /// Reads the name of a Slack channel.

@@ -54,6 +54,11 @@ pub enum Report {
         /// Its introduction.
         hello: Hello,
     },
+    /// The node of this attempt is about to begin, and needs its secrets; [`Hub::answer`].
+    Wants {
+        /// Which attempt.
+        fence: Fence,
+    },
     /// The command runs.
     Started {
         /// Which attempt.
@@ -195,6 +200,11 @@ impl Hub {
     /// Gives a worker an order: `Start`, `Stop`, `Recall` or `Bye`. Kept until confirmed and repeated at every connection.
     pub fn send(&self, worker: &WorkerId, order: ToWorker) {
         self.with_post(worker, |post| post.order(order));
+    }
+
+    /// Answers a worker's `Wants`, on the connection that it has now. On the next it asks again.
+    pub fn answer(&self, worker: &WorkerId, answer: ToWorker) {
+        self.with_post(worker, |post| post.answer(answer));
     }
 
     /// Forgets a worker that is gone: its key, its socket, its orders. Idempotent.

@@ -18,6 +18,8 @@ struct Orders {
     leases: HashMap<Fence, bool>,
     /// Orders without confirmation, oldest first, and whether this connection has sent them.
     open: Vec<(ToWorker, bool)>,
+    /// Answers to questions of this connection: given once, never kept.
+    answers: Vec<ToWorker>,
     /// The highest number acknowledged.
     acknowledged: u64,
 }
@@ -52,8 +54,12 @@ impl Post {
                 return;
             }
             ToWorker::Stop { .. } | ToWorker::Recall { .. } | ToWorker::Bye => {}
-            ToWorker::Welcome { .. } | ToWorker::Ack { .. } | ToWorker::Heartbeat => {
-                tracing::error!("only the connection itself says this");
+            ToWorker::Welcome { .. }
+            | ToWorker::Ack { .. }
+            | ToWorker::Heartbeat
+            | ToWorker::Secrets { .. }
+            | ToWorker::NoSecrets { .. } => {
+                tracing::error!("this is no order");
                 return;
             }
         }
@@ -83,9 +89,22 @@ impl Post {
         true
     }
 
-    /// Begins a new connection: everything without confirmation will be said again.
+    /// Says whether the worker may ask about this attempt: it is its own, and has not ended.
+    pub(super) fn may_ask(&self, fence: Fence) -> bool {
+        self.orders().leases.get(&fence) == Some(&false)
+    }
+
+    /// Gives an answer to the connection that there is.
+    pub(super) fn answer(&self, answer: ToWorker) {
+        self.orders().answers.push(answer);
+        self.changed.notify_one();
+    }
+
+    /// Begins a new connection: everything without confirmation will be said again, and everything asked again.
     pub(in crate::dispatch) fn begin(&self) {
-        for (_, sent) in &mut self.orders().open {
+        let mut orders = self.orders();
+        orders.answers.clear();
+        for (_, sent) in &mut orders.open {
             *sent = false;
         }
     }
@@ -93,13 +112,13 @@ impl Post {
     /// Takes what is to be sent on this connection.
     pub(in crate::dispatch) fn take(&self) -> Vec<ToWorker> {
         let mut orders = self.orders();
+        let answers = std::mem::take(&mut orders.answers);
         let unsent = orders.open.iter_mut().filter(|(_, sent)| !sent);
-        unsent
-            .map(|(order, sent)| {
-                *sent = true;
-                order.clone()
-            })
-            .collect()
+        let orders = unsent.map(|(order, sent)| {
+            *sent = true;
+            order.clone()
+        });
+        orders.chain(answers).collect()
     }
 
     /// Returns the highest number that is safe.
@@ -139,6 +158,7 @@ mod tests {
             keep,
             isolation,
             shell: None,
+            secrets: false,
         }))
     }
 
@@ -164,6 +184,21 @@ mod tests {
         post.order(stop(1));
         post.begin();
         assert!(post.take().is_empty());
+    }
+
+    #[test]
+    fn secrets_are_handed_over_once_and_not_to_another_connection() {
+        let post = Post::default();
+        let secrets = || ToWorker::Secrets { fence: Fence(1), secrets: Vec::new() };
+        assert!(!post.may_ask(Fence(1)));
+        post.lease(Fence(1));
+        assert!(post.may_ask(Fence(1)));
+        post.answer(secrets());
+        assert_eq!((post.take(), post.take()), (vec![secrets()], vec![]));
+        post.answer(secrets());
+        post.begin();
+        assert!(post.take().is_empty());
+        assert!(post.confirm(&Message::Returned { fence: Fence(1) }) && !post.may_ask(Fence(1)));
     }
 
     #[test]

@@ -36,7 +36,7 @@ const SILENT_BEATS: u32 = 3;
 
 /// What a delivered report is to its connection.
 struct Delivered {
-    /// Its number; nothing for `Connected`.
+    /// Its number; nothing for `Connected` and `Wants`, which the worker does not keep.
     seq: Option<u64>,
     bytes: usize,
     urgent: bool,
@@ -171,7 +171,16 @@ impl Session {
 
     /// Makes a message a report, if it is one.
     fn take(&mut self, message: FromWorker) {
-        let FromWorker::Numbered { seq, message } = message else { return };
+        let (seq, message) = match message {
+            FromWorker::Numbered { seq, message } => (seq, message),
+            FromWorker::Wants { fence } if self.post.may_ask(fence) => {
+                return self.stage(Report::Wants { fence }, None, 0);
+            }
+            FromWorker::Wants { .. } => {
+                return tracing::warn!(worker = %self.worker, "a worker asked about an attempt that is not its own");
+            }
+            FromWorker::Hello(_) | FromWorker::Heartbeat => return,
+        };
         let bytes = match &message {
             Message::Output { data, .. } => data.len(),
             _ => 0,

@@ -49,6 +49,7 @@ pub(super) async fn launch(
         hold,
         most_mem: Some(shared.options.budget.largest.gib()),
         turn: Some(Turn::of(trigger, &section.name(), section.duplicate)),
+        secrets: section.secrets.clone(),
     };
     Ok((Some(launch), diagnostics))
 }

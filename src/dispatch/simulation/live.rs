@@ -262,6 +262,7 @@ impl Server {
                     keep: pipeline.group_container(node).is_some(),
                     isolation: Isolation::Shared,
                     shell: None,
+                    secrets: false,
                 };
                 let Some((_, attempt)) = pipeline.live_attempt(fence) else { return };
                 let queue = start::queue_of(options, pipeline, attempt, pipeline.container_of(fence));

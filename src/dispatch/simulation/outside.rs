@@ -59,6 +59,7 @@ impl Outside {
         let options = Options {
             layout: Layout::find(Path::new("/nonexistent"), "", ""),
             public_url: "http://conducto".into(),
+            owner: String::new(),
             forge_host: "github.com".into(),
             git_url: "https://github.com".into(),
             forge_token: None,
@@ -103,6 +104,7 @@ fn launches(seed: u64, number: usize, count: usize) -> Vec<Launch> {
             hold: luck.happens(50).then_some(Hold::Manual),
             most_mem: Some(64.0),
             turn: None,
+            secrets: None,
         })
         .collect()
 }

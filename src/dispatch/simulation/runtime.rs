@@ -114,7 +114,7 @@ impl World {
             ToWorker::Recall { fence } => worker.recall(fence),
             ToWorker::Ack { seq } => worker.acknowledge(seq),
             ToWorker::Bye => worker.is_dismissed = true,
-            ToWorker::Welcome { .. } | ToWorker::Heartbeat => {}
+            ToWorker::Welcome { .. } | ToWorker::Heartbeat | ToWorker::Secrets { .. } | ToWorker::NoSecrets { .. } => {}
         }
         self.advance(id);
     }

@@ -103,6 +103,7 @@ impl Run {
             hold: None,
             most_mem: None,
             turn: None,
+            secrets: None,
         };
         change(&mut launch);
         let (pipeline, log) = engine::launch(launch, Timestamp::UNIX_EPOCH, Actor::Forge { login: "kim".into() });

@@ -10,3 +10,4 @@ pub(super) mod logs;
 pub(super) mod outbox;
 pub(super) mod pipelines;
 pub(super) mod prune;
+pub(super) mod secrets;

@@ -76,6 +76,7 @@ fn launch() -> Launch {
         hold: None,
         most_mem: None,
         turn: None,
+        secrets: None,
     }
 }
 

@@ -1,11 +1,15 @@
 """What was the client of the hosted service's API.
 
 A server of your own has an HTTP API with an OpenAPI document (`docs/api.md`) and keeps no accounts, so most of it has
-nothing to talk to. `Secret` and `SecretKey` are plain values; everything that would call the hosted service raises
-`errors.NotInThisService`, which says what to do instead.
+nothing to talk to: it raises `errors.NotInThisService`, which says what to do instead. `Secrets` speaks with your server.
 """
 
-from typing import Any, List, NoReturn, Optional
+import json
+import os
+from typing import Any, Dict, List, NoReturn, Optional
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 from .errors import NotInThisService, UserInputValidation
 
@@ -49,22 +53,55 @@ class _Absent:
         _absent("{}.{}".format(type(self).__name__, name), self._instead)
 
 
-class Secrets(_Absent):
-    """Secrets of the hosted service. Here the server's operator sets them."""
+class Secrets:
+    """Secrets on your server: its address in `CONDUCTO_SERVER`, a token with the scope `secret:write` in `CONDUCTO_TOKEN`.
 
-    _instead = "secrets are set on the server; nodes find them as environment variables"
+    Without a user's login, secrets of the scope `"user"` are those of `user`.
+    """
 
-    def get(self, token: Optional[str] = None) -> List[Secret]:
-        """Raises NotInThisService."""
-        _absent("Secrets.get", self._instead)
+    def __init__(self, server: Optional[str] = None, user: Optional[str] = None) -> None:
+        self._server = server or os.environ.get("CONDUCTO_SERVER") or os.environ.get("CONDUCTO_AUTO_URL")
+        self._user = user or os.environ.get("CONDUCTO_EMAIL") or os.environ.get("USER")
+
+    def get(self, token: Optional[str] = None) -> List[SecretKey]:
+        """Lists secrets of users and of the organization: their names. The server shows no values."""
+        found = self._ask("GET", "/secrets", token)
+        return [SecretKey(secret["name"], secret["scope"]) for secret in found if secret["scope"] in ("user", "org")]
 
     def put(self, secrets: List[Secret], token: Optional[str] = None) -> None:
-        """Raises NotInThisService."""
-        _absent("Secrets.put", self._instead)
+        """Sets secrets, in the place of those that are there."""
+        for secret in secrets:
+            body = {"value": secret.value, "mask": secret.mask}
+            self._ask("PUT", self._address(secret), token, body)
 
     def delete(self, secrets: List[SecretKey], token: Optional[str] = None) -> None:
-        """Raises NotInThisService."""
-        _absent("Secrets.delete", self._instead)
+        """Deletes secrets."""
+        for secret in secrets:
+            self._ask("DELETE", self._address(secret), token)
+
+    def _address(self, secret: SecretKey) -> str:
+        address = "/secrets/" + quote(secret.key, safe="")
+        if secret.scope == "org":
+            return address
+        if not self._user:
+            raise UserInputValidation("whose secret it is: give Secrets a user, or set CONDUCTO_EMAIL")
+        return address + "?user=" + quote(self._user, safe="")
+
+    def _ask(self, method: str, path: str, token: Optional[str], body: Optional[Dict[str, Any]] = None) -> Any:
+        if not self._server:
+            raise UserInputValidation("no server: set CONDUCTO_SERVER to its address")
+        headers = {"Content-Type": "application/json"}
+        token = token or os.environ.get("CONDUCTO_TOKEN")
+        if token:
+            headers["Authorization"] = "Bearer " + token
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self._server.rstrip("/") + "/api/v1" + path, data=data, headers=headers, method=method)
+        try:
+            with urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except HTTPError as error:
+            raise PermissionError(_detail(error)) from None
+        return json.loads(text.decode()) if text else None
 
 
 class Auth(_Absent):
@@ -95,3 +132,12 @@ AsyncManager, AsyncPipeline, AsyncSecrets = Manager, Pipeline, Secrets
 
 def _absent(what: str, instead: str) -> NoReturn:
     raise NotInThisService("{} belongs to the hosted service\nhelp: {}".format(what, instead))
+
+
+def _detail(error: HTTPError) -> str:
+    """What the server says is wrong; it never repeats a value."""
+    try:
+        problem = json.loads(error.read().decode())
+        return "{}: {}".format(problem["title"], problem.get("detail", "no more is said"))
+    except (ValueError, KeyError):
+        return "the server answered {}".format(error.code)
