@@ -6,7 +6,7 @@ use conducto::{
     dispatch::view::{NodeView, SecretView},
     standin::{Delivery, PullRequest, pull_request},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::house::{House, Plan, SECRET};
 
