@@ -24,6 +24,9 @@ const SUBMODULE: u32 = 0o160_000;
 /// The two bits of an entry's flags that say which side of a conflict it is.
 const STAGE: u16 = 0x3000;
 
+/// Files by their paths, with the blob and the mode that git knows for each; nothing where the file has to be read.
+type Files = BTreeMap<Vec<u8>, Option<(Oid, u32)>>;
+
 /// A working copy on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkingCopy {
@@ -111,10 +114,10 @@ fn open(root: &Path) -> Result<Repository, Error> {
     })
 }
 
-/// Lists every file that a snapshot holds, with the blob that git knows for it; nothing where it has to be read.
-fn paths(repository: &Repository) -> Result<BTreeMap<Vec<u8>, Option<(Oid, u32)>>, Error> {
+/// Lists every file that a snapshot holds.
+fn paths(repository: &Repository) -> Result<Files, Error> {
     let index = repository.index()?;
-    let mut paths: BTreeMap<Vec<u8>, Option<(Oid, u32)>> = BTreeMap::new();
+    let mut paths = Files::new();
     for entry in index.iter() {
         let known = (entry.flags & STAGE == 0).then_some((entry.id, entry.mode));
         paths.insert(entry.path, known);

@@ -11,7 +11,8 @@ use crate::{
 /// Returns the paths to skip so that only this node and what is below it runs.
 pub(super) fn only(pipeline: &PipelineView, wanted: &str) -> Result<Vec<String>, String> {
     let lineage = lineage(pipeline, wanted)?;
-    Ok(siblings(pipeline, &lineage).map(|(_, node)| node.path.clone()).collect())
+    let skipped: Vec<&NodeView> = siblings(pipeline, &lineage).map(|(_, node)| node).collect();
+    one_by_one(&skipped, wanted)
 }
 
 /// Returns the paths to skip so that what has to be done before this node is passed over.
@@ -21,7 +22,23 @@ pub(super) fn from(pipeline: &PipelineView, wanted: &str) -> Result<Vec<String>,
         let is_in_turn = parent(&pipeline.nodes, *at).is_some_and(|parent| pipeline.nodes[parent].kind == "serial");
         is_in_turn && lineage.iter().any(|step| pipeline.nodes[*step].depth == node.depth && at < step)
     };
-    Ok(siblings(pipeline, &lineage).filter(goes_before).map(|(_, node)| node.path.clone()).collect())
+    let skipped: Vec<&NodeView> = siblings(pipeline, &lineage).filter(goes_before).map(|(_, node)| node).collect();
+    one_by_one(&skipped, wanted)
+}
+
+/// Refuses to take apart what shares a container: that is skipped as a whole.
+fn one_by_one(skipped: &[&NodeView], wanted: &str) -> Result<Vec<String>, String> {
+    match skipped.iter().find_map(|node| shared_above(node)) {
+        Some(group) => {
+            Err(format!("`{wanted}` shares its container with all of `{group}`, which runs whole or not at all"))
+        }
+        None => Ok(skipped.iter().map(|node| node.path.clone()).collect()),
+    }
+}
+
+/// Returns the group above a node whose container it shares.
+fn shared_above(node: &NodeView) -> Option<&str> {
+    node.container_group.as_deref().filter(|group| *group != node.path)
 }
 
 /// Returns the paths to skip so that only what was not done in an earlier pipeline runs: whole groups where all below was done.
@@ -36,7 +53,7 @@ pub(super) fn not_done(pipeline: &PipelineView, earlier: &PipelineView) -> Vec<S
         within = None;
         let below = pipeline.nodes[at + 1..].iter().take_while(|other| other.depth > node.depth);
         let all_done = below.chain([node]).all(|node| done.contains(node.path.as_str()));
-        if all_done && node.depth > 0 {
+        if all_done && node.depth > 0 && shared_above(node).is_none() {
             skipped.push(node.path.clone());
             within = Some(node.depth);
         }
@@ -96,6 +113,20 @@ mod tests {
         let pipeline = sample::failed_pipeline();
         assert_eq!(from(&pipeline, "/deploy").unwrap(), ["/install", "/checks"]);
         assert_eq!(from(&pipeline, "/checks/slow").unwrap(), ["/install"], "what runs beside it does not go before it");
+    }
+
+    #[test]
+    fn what_shares_a_container_is_not_taken_apart() {
+        let mut pipeline = sample::failed_pipeline();
+        for node in &mut pipeline.nodes {
+            node.container_group = node.path.starts_with("/checks").then(|| "/checks".to_owned());
+        }
+        assert_eq!(
+            only(&pipeline, "/checks/unit").unwrap_err(),
+            "`/checks/unit` shares its container with all of `/checks`, which runs whole or not at all"
+        );
+        assert_eq!(only(&pipeline, "/checks").unwrap(), ["/install", "/deploy"]);
+        assert_eq!(not_done(&pipeline, &pipeline), ["/install"]);
     }
 
     #[test]
