@@ -57,20 +57,20 @@ pub(super) async fn prepare(shared: &Arc<Shared>, id: &PipelineId, path: &NodePa
     let queue = start::queue(&shared.options, &pipeline, node);
     let (layout, launch) = (&shared.options.layout, pipeline.launch());
     // Retention may have taken them; then they are empty.
-    layout.create_pipeline(id, launch.trust).map_err(|error| Error::Unavailable(Box::new(error)))?;
+    layout.create_pipeline(id, launch.trust, launch.owner.as_deref()).map_err(|error| Error::Unavailable(Box::new(error)))?;
     let files = layout.debugging(&clock::new_key()).join(SOURCE);
     let copied = refetch::checkout(shared, &launch.trigger, &files).await;
     copied.map_err(|error| Error::Gone(format!("the files of its commit cannot be had: {error}")))?;
     Ok(DebugView {
         executor: shared.parts.executor.name().to_owned(),
-        image: queue.image.clone(),
+        image: queue.image.to_string(),
         command: start.command,
         shell: start.shell.filter(|shell| !shell.is_empty()),
         env: start.env,
         files,
         folder: queue.folder.clone(),
         pipeline_data: layout.pipeline_data(id),
-        user_data: layout.user_data_for(id, launch.trust),
+        user_data: layout.user_data_for(id, launch.trust, launch.owner.as_deref()),
         cpu: f64::from(u32::try_from(queue.amounts.milli_cpu).unwrap_or(u32::MAX)) / 1_000.0,
         mem: queue.amounts.mem,
         requires_docker: queue.requires_docker,

@@ -116,7 +116,7 @@ pub(in crate::dispatch) async fn launch(
         // Whoever runs it twice means it.
         launch.turn = None;
         let settings = launch.definition.settings_mut(NodeIndex::ROOT);
-        settings.image = settings.image.take().or_else(|| request.image.clone());
+        settings.image = settings.image.take().or_else(|| request.image.clone().map(Into::into));
         answer.pipelines.push(begin(shared, launch, actor).await?);
     }
     Ok(answer)
