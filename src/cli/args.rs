@@ -92,8 +92,10 @@ pub(crate) enum Verb {
     /// Which servers you work with: list, add, set-default, delete
     Profile(profile::Profile),
     /// Print completions for a shell
+    #[command(hide = true)]
     Completions(generate::Completions),
     /// Print or write manual pages
+    #[command(hide = true)]
     Man(generate::Man),
     /// Run a node's command between restoring and saving its caches; started by the worker
     #[command(hide = true)]

@@ -57,7 +57,9 @@ pub(super) async fn prepare(shared: &Arc<Shared>, id: &PipelineId, path: &NodePa
     let queue = start::queue(&shared.options, &pipeline, node);
     let (layout, launch) = (&shared.options.layout, pipeline.launch());
     // Retention may have taken them; then they are empty.
-    layout.create_pipeline(id, launch.trust, launch.owner.as_deref()).map_err(|error| Error::Unavailable(Box::new(error)))?;
+    layout
+        .create_pipeline(id, launch.trust, launch.owner.as_deref())
+        .map_err(|error| Error::Unavailable(Box::new(error)))?;
     let files = layout.debugging(&clock::new_key()).join(SOURCE);
     let copied = refetch::checkout(shared, &launch.trigger, &files).await;
     copied.map_err(|error| Error::Gone(format!("the files of its commit cannot be had: {error}")))?;

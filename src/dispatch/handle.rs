@@ -26,9 +26,7 @@ use super::{
     outbox, pool, recovery, reports, retention, secrets,
     shared::Shared,
     sweep,
-    view::{
-        AttemptView, DeliveryView, ImageView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport,
-    },
+    view::{AttemptView, DeliveryView, ImageView, NodeView, OutboxView, PipelineSummary, PipelineView, PruneReport},
     watch,
 };
 use crate::{
