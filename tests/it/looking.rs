@@ -98,7 +98,7 @@ async fn the_page_of_a_run_shows_the_failure_and_trusts_no_text() {
     let id = pipelines[0].as_str();
     house.ended(id).await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let address = format!("{}/app/p/{id}", house.url());
+    let address = format!("{}/app/p/{id}?plain", house.url());
     let stranger = client.get(&address).send().await.unwrap();
     assert_eq!(stranger.status(), 303, "people without a token are asked for one");
     let page = client.get(&address).bearer_auth(house.token()).send().await.unwrap();
