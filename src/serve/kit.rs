@@ -7,7 +7,8 @@
 //! ```
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -31,18 +32,20 @@ struct Package;
 #[folder = "sdk/python/bin"]
 struct Commands;
 
+/// This binary, wherever it lies, and also when its file was replaced meanwhile.
+const BINARY: &str = "/proc/self/exe";
+
 /// Workers of a version before go on using what they were given. None of them lives as long as this.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Puts everything where it is mounted into containers from, and removes what has not been used for long. Returns the
 /// binary's place in the folder.
 pub(super) fn place(folder: &Path) -> io::Result<PathBuf> {
-    let content = fs::read("/proc/self/exe")?;
-    let hash = hex::encode(&Sha256::digest(&content)[..8]);
+    let hash = hash(fs::File::open(BINARY)?)?;
     let place = folder.join(&hash);
     if !place.exists() {
         let draft = folder.join(format!("draft-{}", std::process::id()));
-        fill(&draft, &content)?;
+        fill(&draft)?;
         fs::rename(&draft, &place)?;
     }
     // The time at which it was last used.
@@ -53,7 +56,18 @@ pub(super) fn place(folder: &Path) -> io::Result<PathBuf> {
     Ok(place.join("conducto"))
 }
 
-fn fill(folder: &Path, binary: &[u8]) -> io::Result<()> {
+/// In pieces: the binary is larger than all that an idle server holds in memory.
+fn hash(mut file: fs::File) -> io::Result<String> {
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex::encode(&digest.finalize()[..8])),
+            length => digest.update(&piece[..length]),
+        }
+    }
+}
+
+fn fill(folder: &Path) -> io::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -62,7 +76,9 @@ fn fill(folder: &Path, binary: &[u8]) -> io::Result<()> {
         fs::write(&path, content)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))
     };
-    write(folder.join("conducto"), binary, 0o755)?;
+    fs::create_dir_all(folder)?;
+    fs::copy(BINARY, folder.join("conducto"))?;
+    fs::set_permissions(folder.join("conducto"), fs::Permissions::from_mode(0o755))?;
     for name in NAMES {
         symlink("conducto", folder.join(name))?;
     }

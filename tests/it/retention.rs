@@ -62,7 +62,8 @@ async fn logs_and_data_of_what_has_ended_go_and_the_pipeline_stays() {
     let gone = run(&house, &["logs", &over[0], "/a"]);
     let said = String::from_utf8_lossy(&gone.stderr);
     assert!(!gone.status.success() && said.contains("the log was removed by retention on 20"), "{said}");
-    let page = reqwest::Client::new().get(format!("{}/app/p/{}/n/a?plain", house.url(), over[0])).bearer_auth(house.token());
+    let page =
+        reqwest::Client::new().get(format!("{}/app/p/{}/n/a?plain", house.url(), over[0])).bearer_auth(house.token());
     assert!(page.send().await.unwrap().text().await.unwrap().contains("removed by retention"));
     assert_eq!(house.pipeline(&over[0]).await, before);
     assert_eq!(freed(&prune(&house, &[]), "logs"), (0, 0), "once is enough");
