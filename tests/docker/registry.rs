@@ -63,7 +63,6 @@ pub(crate) async fn start() -> String {
         .route("/v2/", get(async |headers: HeaderMap| guarded(&headers, || StatusCode::OK.into_response())))
         .route("/v2/{name}/{kind}/{which}", get(answer))
         .with_state(content);
-    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
     drop(tokio::spawn(async move { axum::serve(listener, router).await }));
     host
 }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) async fn start(shared: Arc<Shared>, queue: Queue, worker: WorkerId, start: Start) {
     let log = shared.log_path(&queue.pipeline, start.fence);
     let starting = try_start(&shared, &queue, &worker, start, &log);
-    let Some(error) = behind_gate(&shared, &worker, starting).await else { return };
+    let Some(error) = Box::pin(behind_gate(&shared, &worker, starting)).await else { return };
     let notice = shared.logs().notice(&log, clock::now(), format!("conducto: {error}")).await;
     if let Err(error) = notice {
         tracing::warn!(error = %error, "a notice is lost");

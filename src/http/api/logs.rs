@@ -54,7 +54,7 @@ pub(super) async fn read(
     let chunks = app.dispatch.log(id, path, choice.attempt, is_followed).await?;
     let wanted = choice.stream;
     let chunks = chunks.filter(move |chunk| future::ready(wanted.is_none_or(|stream| stream == chunk.stream)));
-    Ok(answer(chunks, choice.format.as_deref(), choice.tail, &headers).await)
+    Ok(answer(chunks, choice.format.as_deref(), choice.tail, headers).await)
 }
 
 /// Makes an answer of a log: its text, or one object a piece.
