@@ -30,10 +30,11 @@ build() {
 }
 
 chromium() {
-    command -v chromium >/dev/null || {
-        apt-get update -qq && apt-get install -y --no-install-recommends chromium >/dev/null
+    # -P: the program, not this function.
+    type -P chromium >/dev/null || {
+        apt-get update -qq >&2 && apt-get install -y --no-install-recommends chromium >/dev/null
     }
-    command -v chromium
+    type -P chromium
 }
 
 case "${1:-}" in
