@@ -232,7 +232,7 @@ class FakeServer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_PUT = do_DELETE = answer
+    do_GET = do_PUT = do_DELETE = answer  # noqa: N815 -- the names that the server looks for
 
     def log_message(self, *arguments):
         pass

@@ -7,7 +7,8 @@
 (['reports/today'], 11, b'all')
 
 Names are paths below the store; a `/` at their beginning means nothing. In a node the stores are also the folders
-`/conducto/data/pipeline` and `/conducto/data/user`; where a node does not have them, the same calls travel through its worker.
+`/conducto/data/pipeline` and `/conducto/data/user`; where a node does not have them, the same calls travel through its
+worker.
 """
 
 import io

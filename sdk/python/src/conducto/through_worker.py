@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import time
-from typing import Any, BinaryIO, List, Optional, Tuple, Union
+from typing import IO, Any, BinaryIO, List, Optional, Tuple, Union
 from urllib.parse import quote
 
 #: Seconds for which a call waits for a server that does not answer, and between two tries at most.
@@ -43,7 +43,7 @@ class Remote:
         self._socket = os.environ["CONDUCTO_DATA_SOCKET"]
         self._path = "/api/v1" + path
 
-    def read_into(self, name: str, target: BinaryIO, byte_range: Optional[Tuple[int, int]] = None) -> None:
+    def read_into(self, name: str, target: IO[bytes], byte_range: Optional[Tuple[int, int]] = None) -> None:
         """Copies what is stored, or a part of it."""
         headers = {}
         if byte_range is not None:
