@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    address::{no_address, no_pipeline, node_and_verb, pipeline_id},
+    address::{no_address, node_and_verb, pipeline_id, trouble_with},
     edit,
 };
 use crate::{
@@ -155,10 +155,7 @@ pub(super) async fn act(
 ) -> Result<Json<Receipt>, Problem> {
     let id = pipeline_id(id)?;
     let done = app.dispatch.act(&id, action, caller.actor(), key(headers)?).await;
-    let receipt = done.map_err(|error| match error {
-        dispatch::Error::NotFound(_) => no_pipeline(&id),
-        error => error.into(),
-    })?;
+    let receipt = done.map_err(|error| trouble_with(&id, error))?;
     let dispatch::Receipt { seq, repeated, reruns, stops } = receipt;
     Ok(Json(Receipt { seq, repeated, reruns, stops }))
 }

@@ -1,6 +1,9 @@
 //! Reads ids and node paths out of addresses.
 
+use axum::http::HeaderMap;
+
 use crate::{
+    dispatch::Error,
     http::problem::Problem,
     model::{NodePath, PipelineId},
 };
@@ -28,6 +31,19 @@ pub(crate) fn no_address() -> Problem {
 /// Says that no pipeline has this id.
 pub(crate) fn no_pipeline(id: &PipelineId) -> Problem {
     Problem::not_found(format!("pipeline `{id}` was deleted or never existed"))
+}
+
+/// Tells what went wrong with a pipeline; where the thing that is missing is the pipeline itself, with its id.
+pub(crate) fn trouble_with(id: &PipelineId, error: Error) -> Problem {
+    match error {
+        Error::NotFound(_) => no_pipeline(id),
+        error => error.into(),
+    }
+}
+
+/// Returns the number of the last message that a listener has seen, who comes back after its connection broke.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<u64> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]

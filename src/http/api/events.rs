@@ -14,9 +14,8 @@ use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::address::{no_pipeline, pipeline_id};
+use super::address::{last_event_id, pipeline_id, trouble_with};
 use crate::{
-    dispatch,
     http::{
         extract::{Path, Query},
         problem::Problem,
@@ -45,11 +44,8 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let id = pipeline_id(&id)?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let events = app.dispatch.events(&id, last.unwrap_or(query.after)).await.map_err(|error| match error {
-        dispatch::Error::NotFound(_) => no_pipeline(&id),
-        error => error.into(),
-    })?;
+    let events = app.dispatch.events(&id, last_event_id(&headers).unwrap_or(query.after)).await;
+    let events = events.map_err(|error| trouble_with(&id, error))?;
     let stream = events.map(|recorded| Ok(as_event(&recorded)));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }

@@ -18,9 +18,9 @@ use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::address::{no_pipeline, pipeline_id};
+use super::address::{last_event_id, pipeline_id, trouble_with};
 use crate::{
-    dispatch::{self, Glimpse, TreeView},
+    dispatch::{Glimpse, TreeView},
     http::{
         extract::{Path, Query},
         problem::Problem,
@@ -51,11 +51,8 @@ pub(crate) async fn tree(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let id = pipeline_id(&id)?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let glimpses = app.dispatch.follow(&id, last.or(query.after)).await.map_err(|error| match error {
-        dispatch::Error::NotFound(_) => no_pipeline(&id),
-        error => error.into(),
-    })?;
+    let glimpses = app.dispatch.follow(&id, last_event_id(&headers).or(query.after)).await;
+    let glimpses = glimpses.map_err(|error| trouble_with(&id, error))?;
     Ok(sse(glimpses.map(|glimpse| as_event(&glimpse))))
 }
 

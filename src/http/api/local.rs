@@ -6,11 +6,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    address::{no_pipeline, pipeline_id},
+    address::{pipeline_id, trouble_with},
     launch::problem,
 };
 use crate::{
-    dispatch::{self, DebugView, LocalLaunch, LocalRequest, Scope},
+    dispatch::{DebugView, LocalLaunch, LocalRequest, Scope},
     http::{auth::Caller, extract, problem::Problem, router::App},
     model::NodePath,
 };
@@ -64,8 +64,5 @@ pub(crate) async fn debug(
     let id = pipeline_id(&place.pipeline)?;
     let path = format!("/{}", place.node.trim_matches('/'));
     let path = NodePath::parse(&path).map_err(|error| Problem::bad_request(error.to_string()))?;
-    match app.dispatch.debug(&id, &path).await {
-        Err(dispatch::Error::NotFound(_)) => Err(no_pipeline(&id)),
-        ready => Ok(Json(ready?)),
-    }
+    app.dispatch.debug(&id, &path).await.map(Json).map_err(|error| trouble_with(&id, error))
 }

@@ -9,11 +9,11 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    address::{no_address, no_pipeline, node_and_verb, pipeline_id},
+    address::{no_address, node_and_verb, pipeline_id, trouble_with},
     lines, logs,
 };
 use crate::{
-    dispatch::{self, view::NodeView},
+    dispatch::view::NodeView,
     http::{extract::Path, problem::Problem, router::App},
     model::{NodePath, PipelineId},
 };
@@ -42,10 +42,7 @@ pub(crate) async fn read(
         ("path" = String, Path, description = "Path of the node without its first slash; it may hold slashes")),
     responses((status = 200, body = NodeView), (status = 404, body = Problem)))]
 pub(super) async fn view(app: &App, id: &PipelineId, path: &NodePath) -> Result<Json<NodeView>, Problem> {
-    app.dispatch.node(id, path).await.map(Json).map_err(|error| match error {
-        dispatch::Error::NotFound(_) => no_pipeline(id),
-        error => error.into(),
-    })
+    app.dispatch.node(id, path).await.map(Json).map_err(|error| trouble_with(id, error))
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
