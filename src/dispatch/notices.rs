@@ -54,18 +54,17 @@ impl Watched {
     pub(super) fn look(&mut self, options: &Options, pipeline: &Pipeline, events: &[Recorded]) -> Vec<NewMessage> {
         if events.iter().any(|recorded| matches!(recorded.event, Event::TreeGrown { .. })) {
             // What grew is new, and was in no state before.
-            let before = std::mem::take(&mut self.told);
-            self.told = Self::of(pipeline).told;
+            let before = std::mem::replace(self, Self::of(pipeline)).told;
             for (node, state) in &mut self.told {
                 *state = before.get(node).copied().unwrap_or(State::Pending);
             }
         }
-        let touched = self.touched(pipeline, events);
+        // Most pipelines have none: their commits pay nothing for those of others.
         if self.told.is_empty() {
             return Vec::new();
         }
         let mut changed = Vec::new();
-        for node in touched {
+        for node in self.touched(pipeline, events) {
             let now = pipeline.state(node);
             if self.told.get(&node).is_some_and(|told| *told != now) {
                 self.told.insert(node, now);
