@@ -172,27 +172,29 @@ pub(super) fn escape(text: &str, most: usize) -> String {
     escaped
 }
 
+/// A run that goes on.
+#[cfg(test)]
+pub(super) fn sample() -> Run {
+    Run {
+        pipeline: "abc-def".into(),
+        title: "Fix the nozzle".into(),
+        url: "https://ci.example.com/app/p/abc-def".into(),
+        state: State::Running,
+        ending: None,
+        cause: None,
+        repository: "acme/rocket".into(),
+        trigger: "push to main".into(),
+        section: "push".into(),
+        sha: "6113728f27ae82c7b1a177c8d03f9e96e0adf246".into(),
+        sender: "ada".into(),
+        counts: Counts { pending: 2, running: 1, done: 3, ..Counts::default() },
+        failures: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn run() -> Run {
-        Run {
-            pipeline: "abc-def".into(),
-            title: "Fix the nozzle".into(),
-            url: "https://ci.example.com/app/p/abc-def".into(),
-            state: State::Running,
-            ending: None,
-            cause: None,
-            repository: "acme/rocket".into(),
-            trigger: "push to main".into(),
-            section: "push".into(),
-            sha: "6113728f27ae82c7b1a177c8d03f9e96e0adf246".into(),
-            sender: "ada".into(),
-            counts: Counts { pending: 2, running: 1, done: 3, ..Counts::default() },
-            failures: Vec::new(),
-        }
-    }
+    use super::{sample as run, *};
 
     fn failure(path: &str, cause: &str) -> Failure {
         Failure { path: path.into(), cause: cause.into(), url: format!("https://ci.example.com/app/p/abc-def/n{path}") }

@@ -84,22 +84,8 @@ fn lines(words: &str) -> String {
 /// A node of a run that has failed elsewhere.
 #[cfg(test)]
 pub(super) fn sample(path: &str, state: State) -> NodeRun {
-    use crate::model::Counts;
-    let run = Run {
-        pipeline: "abc-def".into(),
-        title: "Fix the nozzle".into(),
-        url: "https://ci.example.com/app/p/abc-def".into(),
-        state: State::Running,
-        ending: None,
-        cause: None,
-        repository: "acme/rocket".into(),
-        trigger: "push to main".into(),
-        section: "push".into(),
-        sha: "6113728f27ae82c7b1a177c8d03f9e96e0adf246".into(),
-        sender: "ada".into(),
-        counts: Counts { pending: 2, error: 1, done: 3, ..Counts::default() },
-        failures: Vec::new(),
-    };
+    let counts = crate::model::Counts { pending: 2, error: 1, done: 3, ..Default::default() };
+    let run = Run { counts, ..super::message::sample() };
     let cause = (state == State::Error).then(|| "exit code 3".to_owned());
     let url = format!("https://ci.example.com/app/p/abc-def/n{path}");
     NodeRun { path: path.into(), url, state, cause, run }
