@@ -91,7 +91,7 @@ pub(super) fn pytest_place(line: &str) -> Option<(Place, String)> {
     Some((Place { path: path.to_owned(), line: number, end_line: number }, kind.to_owned()))
 }
 
-/// `/work/src/a.js` alone in its line, as eslint names the file of what follows.
+/// `/mnt/conducto/src/a.js` alone in its line, as eslint names the file of what follows.
 pub(super) fn eslint_file(line: &str) -> Option<String> {
     let kinds = [".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"];
     let is_file = kinds.iter().any(|kind| line.ends_with(kind)) && !line.starts_with(char::is_whitespace);

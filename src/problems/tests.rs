@@ -29,7 +29,7 @@ fn commands_of_github_are_understood() {
 ::error line=3::no file
 ::debug file=a.py,line=1::quiet
 not ::error file=a.py,line=1::at the beginning";
-    insta::assert_snapshot!(found("/work", "", log), @r#"
+    insta::assert_snapshot!(found("/mnt/conducto", "", log), @r#"
     src/app.js:1-3 error [Oh no] "Missing: a semicolon\nand more%"
     a.py:7 warning [] "careful"
     README.md:1 notice [] "no line"
@@ -38,7 +38,7 @@ not ::error file=a.py,line=1::at the beginning";
 
 #[test]
 fn rustc_and_clippy_are_understood() {
-    let log = "   Compiling rocket v0.1.0 (/work)
+    let log = "   Compiling rocket v0.1.0 (/mnt/conducto)
 error[E0308]: mismatched types
  --> src/main.rs:4:18
   |
@@ -53,7 +53,7 @@ warning: redundant clone
 error: could not compile `rocket` (bin \"rocket\") due to 1 previous error
 note: run with `RUST_BACKTRACE=1`
   --> src/other.rs:9:9";
-    insta::assert_snapshot!(found("/work", "", log), @r#"
+    insta::assert_snapshot!(found("/mnt/conducto", "", log), @r#"
     src/main.rs:4 error [E0308] "mismatched types"
     crates/engine/src/lib.rs:10 warning [] "redundant clone"
     "#);
@@ -75,7 +75,7 @@ E   ZeroDivisionError: division by zero
 src/calc.py:3: ZeroDivisionError
 =========================== short test summary info ============================
 FAILED tests/test_sum.py::test_sum - assert 2 == 3";
-    insta::assert_snapshot!(found("/work", "python", log), @r#"
+    insta::assert_snapshot!(found("/mnt/conducto", "python", log), @r#"
     python/tests/test_sum.py:5 error [AssertionError] "assert 2 == 3"
     python/src/calc.py:3 error [ZeroDivisionError] "ZeroDivisionError: division by zero"
     "#);
@@ -83,7 +83,7 @@ FAILED tests/test_sum.py::test_sum - assert 2 == 3";
 
 #[test]
 fn eslint_and_compilers_are_understood() {
-    let log = "/work/web/src/app.ts
+    let log = "/mnt/conducto/web/src/app.ts
   3:7   error    'x' is assigned a value but never used  @typescript-eslint/no-unused-vars
   9:1   warning  Unexpected console statement            no-console
 
@@ -95,7 +95,7 @@ pkg/a.py:7: error: Incompatible return value type
 ../../etc/passwd:1:1: error: not ours either
 10:30:15: error: a time is no file
 http://example.com:80: error: nor is this";
-    insta::assert_snapshot!(found("/work", "", log), @r#"
+    insta::assert_snapshot!(found("/mnt/conducto", "", log), @r#"
     web/src/app.ts:3 error [@typescript-eslint/no-unused-vars] "'x' is assigned a value but never used"
     web/src/app.ts:9 warning [no-console] "Unexpected console statement"
     src/a.c:12 warning [] "unused variable 'x' [-Wunused-variable]"
@@ -106,7 +106,7 @@ http://example.com:80: error: nor is this";
 
 #[test]
 fn no_more_than_wanted_is_kept_and_nothing_twice() {
-    let mut scanner = Scanner::new("/work", "", 2);
+    let mut scanner = Scanner::new("/mnt/conducto", "", 2);
     for line in [1, 1, 2, 3, 4] {
         scanner.line(&format!("a.c:{line}:1: error: wrong"));
     }
@@ -117,7 +117,7 @@ fn no_more_than_wanted_is_kept_and_nothing_twice() {
 proptest! {
     #[test]
     fn no_line_leads_out_of_the_repository(lines in prop::collection::vec("[./a-z:0-9 >E-]{0,30}(error|warning)?.{0,20}", 0..20)) {
-        let mut scanner = Scanner::new("/work", "sub", 50);
+        let mut scanner = Scanner::new("/mnt/conducto", "sub", 50);
         lines.iter().for_each(|line| scanner.line(line));
         for problem in scanner.finish().0 {
             prop_assert!(!problem.path.starts_with('/') && problem.path.split('/').all(|step| step != ".."));
