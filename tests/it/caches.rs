@@ -3,9 +3,7 @@
 
 use std::{os::unix::fs::symlink, path::PathBuf, process::Command};
 
-use conducto::standin::{
-    Delivery, PullRequest, Push, RepositoryFacts, SampleFile, SampleRepository, pull_request, push,
-};
+use conducto::standin::{Delivery, Push, RepositoryFacts, SampleFile, SampleRepository, push};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use rstest::rstest;
 use serde_json::json;
@@ -93,23 +91,7 @@ true
 "#;
 
 async fn fork(house: &House, base: &str) -> String {
-    let head = house.commit("foreign", &[("ci.toml", READER), ("lock", "1")]);
-    let event = PullRequest {
-        action: "opened",
-        number: 8,
-        title: "Look around",
-        branch: "foreign",
-        sha: &head,
-        fork: Some(99),
-        base: "main",
-        base_sha: base,
-        sender: "mallory",
-    };
-    let delivery = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &event));
-    assert_eq!(house.send(&delivery).await, 202);
-    let id = house.concluded(&delivery.guid).await.pipelines.remove(0);
-    assert_eq!(house.post(&format!("/pipelines/{id}/start")).await.0, 200);
-    id
+    house.approved_fork(&[("ci.toml", READER), ("lock", "1")], base).await
 }
 
 /// What a node printed, without what Conducto said, and that.

@@ -9,7 +9,10 @@ use std::{
 
 use conducto::{
     dispatch::view::{DeliveryView, PipelineSummary, PipelineView},
-    standin::{Delivery, GitHub, Push, ReceivedStatus, RepositoryFacts, SampleFile, SampleRepository, Slack, push},
+    standin::{
+        Delivery, GitHub, PullRequest, Push, ReceivedStatus, RepositoryFacts, SampleFile, SampleRepository, Slack,
+        pull_request, push,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -240,6 +243,33 @@ impl House {
     pub(crate) fn push_of(&self, branch: &str, before: Option<&str>, after: &str) -> Delivery {
         let event = Push { branch, before, after: Some(after), message: "a change", sender: "kim" };
         Delivery::sign(SECRET, "push", &push(&self.facts, &event))
+    }
+
+    /// Opens a pull request of a fork. Returns its commit and its pipeline, which waits for somebody to let it begin.
+    pub(crate) async fn pull_request_of_a_fork(&self, files: &[(&str, &str)], base: &str) -> (String, String) {
+        let head = self.commit("foreign", files);
+        let event = PullRequest {
+            action: "opened",
+            number: 8,
+            title: "Look around",
+            branch: "foreign",
+            sha: &head,
+            fork: Some(99),
+            base: "main",
+            base_sha: base,
+            sender: "mallory",
+        };
+        let delivery = Delivery::sign(SECRET, "pull_request", &pull_request(&self.facts, &event));
+        assert_eq!(self.send(&delivery).await, 202);
+        let id = self.concluded(&delivery.guid).await.pipelines.remove(0);
+        (head, id)
+    }
+
+    /// The same, and lets it begin.
+    pub(crate) async fn approved_fork(&self, files: &[(&str, &str)], base: &str) -> String {
+        let (_, id) = self.pull_request_of_a_fork(files, base).await;
+        assert_eq!(self.post(&format!("/pipelines/{id}/start")).await.0, 200);
+        id
     }
 
     /// Sends a delivery. Returns the status code.

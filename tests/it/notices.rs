@@ -1,10 +1,10 @@
 //! What authors want told of single nodes, by the callbacks of the Python SDK: whom it reaches, and whom it must not.
 
-use conducto::standin::{Delivery, MailServer, PullRequest, pull_request};
+use conducto::standin::MailServer;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::house::{House, Plan, SECRET};
+use crate::house::{House, Plan};
 
 const CFG: &str = "[push]\ncommand = \"python3 ci.py\"\nemail = \"all@example.com\"\n\
                    [pr]\ncommand = \"python3 ci.py\"\nemail = \"all@example.com\"\n";
@@ -107,23 +107,9 @@ async fn the_code_of_a_fork_writes_to_nobody() {
     house.ended(&ids[0]).await;
     house.until("its letters have arrived", async || (mail.letters().len() >= 3).then_some(())).await;
     let (letters, messages) = (mail.letters().len(), house.slack.messages().len());
-    let head = house.commit("foreign", &[("conducto.cfg", CFG), ("ci.py", PROGRAM)]);
-    let event = PullRequest {
-        action: "opened",
-        number: 8,
-        title: "Say it",
-        branch: "foreign",
-        sha: &head,
-        fork: Some(99),
-        base: "main",
-        base_sha: &base,
-        sender: "mallory",
-    };
-    let delivery = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &event));
-    assert_eq!(house.send(&delivery).await, 202);
-    let verdict = house.concluded(&delivery.guid).await;
+    let (head, id) = house.pull_request_of_a_fork(&[("conducto.cfg", CFG), ("ci.py", PROGRAM)], &base).await;
     // Plain processes never run the code of a fork; its section alone would have a letter written.
-    house.post(&format!("/pipelines/{}/start", verdict.pipelines[0])).await;
+    house.post(&format!("/pipelines/{id}/start")).await;
     assert_eq!(house.statuses(&head, "conducto/pr").await.last().unwrap().state, "error");
     let is_quiet = async || {
         let rows: Vec<Value> = house.get("/outbox").await?;

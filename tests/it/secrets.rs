@@ -5,13 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use conducto::{
-    dispatch::view::{NodeView, SecretView},
-    standin::{Delivery, PullRequest, pull_request},
-};
+use conducto::dispatch::view::{NodeView, SecretView};
 use serde_json::{Value, json};
 
-use crate::house::{House, Plan, SECRET};
+use crate::house::{House, Plan};
 
 const VALUE: &str = "s3cret/value & \"more\"";
 
@@ -137,22 +134,7 @@ async fn the_code_of_a_fork_gets_no_secret_whatever_it_asks_for() {
     let base =
         house.commit("main", &[("conducto.cfg", "[pr]\npipeline = \"ci.toml\"\nsecrets = { MINE = \"DEPLOY\" }\n")]);
     let look = "[\"/\"]\ntype = \"serial\"\n[\"/looks\"]\nexec = \"env; tr '\\\\0' '\\\\n' < /proc/1/environ; cat /proc/*/environ; true\"\nenv = { DEPLOY_ASKED = \"yes\" }\n";
-    let head = house.commit("foreign", &[("ci.toml", look), ("conducto.cfg", CFG)]);
-    let event = PullRequest {
-        action: "opened",
-        number: 8,
-        title: "Look around",
-        branch: "foreign",
-        sha: &head,
-        fork: Some(99),
-        base: "main",
-        base_sha: &base,
-        sender: "mallory",
-    };
-    let delivery = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &event));
-    assert_eq!(house.send(&delivery).await, 202);
-    let id = house.concluded(&delivery.guid).await.pipelines[0].clone();
-    assert_eq!(house.post(&format!("/pipelines/{id}/start")).await.0, 200);
+    let id = house.approved_fork(&[("ci.toml", look), ("conducto.cfg", CFG)], &base).await;
     house.ended(&id).await;
     let log = house.log(&id, "/looks", "").await;
     assert!(log.contains("DEPLOY_ASKED=yes") && log.contains("CONDUCTO_PIPELINE_ID="), "{log}");

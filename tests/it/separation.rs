@@ -6,10 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use conducto::{
-    dispatch::view::{NodeView, PipelineView},
-    standin::{Delivery, PullRequest, pull_request},
-};
+use conducto::dispatch::view::{NodeView, PipelineView};
 use serde_json::Value;
 
 use crate::house::{House, OLD_SECRET, Plan, SECRET, TOKEN};
@@ -130,23 +127,7 @@ fn all_differ<T: Ord>(sets: &[BTreeSet<T>]) -> bool {
 /// Lets a pull request of a fork run.
 async fn approved(house: &House, base: &str) -> String {
     let files = [("ci.toml", PIPELINE), ("serve.sh", SERVE), ("look.sh", LOOK)];
-    let head = house.commit("foreign", &files);
-    let event = PullRequest {
-        action: "opened",
-        number: 8,
-        title: "Look around",
-        branch: "foreign",
-        sha: &head,
-        fork: Some(99),
-        base: "main",
-        base_sha: base,
-        sender: "mallory",
-    };
-    let delivery = Delivery::sign(SECRET, "pull_request", &pull_request(&house.facts, &event));
-    assert_eq!(house.send(&delivery).await, 202);
-    let id = house.concluded(&delivery.guid).await.pipelines.remove(0);
-    assert_eq!(house.post(&format!("/pipelines/{id}/start")).await.0, 200);
-    id
+    house.approved_fork(&files, base).await
 }
 
 /// Waits until the nodes of a pipeline serve and have left their marks.
