@@ -52,8 +52,8 @@ pub(super) enum Message {
     LookAt { path: NodePath, reply: oneshot::Sender<Result<NodeView, Error>> },
     /// Show all nodes at a glance; their names and places only where they are not these any more.
     Glance { known: Option<ShapeKey>, reply: oneshot::Sender<Glance> },
-    /// Say which secrets you can have, or this attempt that a worker is about to begin.
-    Claim { attempt: Option<(Fence, WorkerId)>, reply: oneshot::Sender<Option<secrets::Claim>> },
+    /// Say which secrets this attempt can have, which a worker is about to begin.
+    Claim { attempt: (Fence, WorkerId), reply: oneshot::Sender<Option<secrets::Claim>> },
     /// Tell the pool which workers have attempts of yours, and these what they are to do: they may have forgotten.
     Adopt { reply: oneshot::Sender<()> },
     /// Tell the world again what else it must do.
@@ -86,7 +86,7 @@ enum Look {
     All(oneshot::Sender<PipelineView>),
     At(NodePath, oneshot::Sender<Result<NodeView, Error>>),
     Glance(Option<ShapeKey>, oneshot::Sender<Glance>),
-    Claim(Option<(Fence, WorkerId)>, oneshot::Sender<Option<secrets::Claim>>),
+    Claim((Fence, WorkerId), oneshot::Sender<Option<secrets::Claim>>),
 }
 
 /// What one batch of messages has led to, before it is committed.
@@ -222,7 +222,7 @@ impl Live {
         match look {
             Look::All(reply) => drop(reply.send(answer::pipeline(&self.shared, &self.pipeline))),
             Look::Claim(attempt, reply) => {
-                drop(reply.send(secrets::claim(&self.shared, &self.pipeline, attempt.as_ref())));
+                drop(reply.send(secrets::claim(&self.shared, &self.pipeline, &attempt)));
             }
             Look::At(path, reply) => {
                 let node = find(self.pipeline.definition(), &path);

@@ -65,4 +65,4 @@ pub use intake::{LocalLaunch, LocalRequest};
 pub use manual::{LaunchRequest, NoLaunch};
 pub use options::{Data, Feedback, ForkPolicy, Forks, Options, Parts, Reserve, Retention};
 pub use pool::{Amounts, Budget};
-pub use secrets::{Credentials, NoSecret, Rotated, SecretWish};
+pub use secrets::{NoSecret, Rotated, SecretWish};

@@ -56,12 +56,12 @@ pub(in crate::dispatch) fn is_to_ask(shared: &Shared, launch: &Launch) -> bool {
         }
 }
 
-/// Makes the claim of a pipeline, or of an attempt that this worker is about to begin; nothing where there is no such attempt,
+/// Makes the claim of an attempt that this worker is about to begin; nothing where there is no such attempt,
 /// or the code is a fork's.
 pub(in crate::dispatch) fn claim(
     shared: &Shared,
     pipeline: &Pipeline,
-    attempt: Option<&(Fence, WorkerId)>,
+    (fence, worker): &(Fence, WorkerId),
 ) -> Option<Claim> {
     let launch = pipeline.launch();
     if launch.trust != Trust::Trusted {
@@ -70,9 +70,6 @@ pub(in crate::dispatch) fn claim(
     let repository = &launch.trigger.repository.full_name;
     let scopes =
         vec![SecretScope::Organisation, SecretScope::repository(repository), SecretScope::user(&shared.options.owner)];
-    let Some((fence, worker)) = attempt else {
-        return Some(Claim { scopes, wanted: None, taken: BTreeSet::new() });
-    };
     let (node, found) = pipeline.live_attempt(*fence)?;
     if found.worker != *worker || found.started_at.is_some() {
         return None;
@@ -112,12 +109,6 @@ impl Claim {
         Ok(free
             .map(|(variable, Opened { value, is_masked, .. })| Secret::new(variable, value.expose_secret(), *is_masked))
             .collect())
-    }
-
-    /// Gets those of these names.
-    pub(super) async fn fetch_only(self, shared: &Shared, names: &[&str]) -> Result<Vec<Opened>, Withheld> {
-        let opened = open(shared, self.scopes).await?;
-        Ok(opened.into_iter().filter(|opened| names.contains(&opened.name.as_str())).collect())
     }
 }
 

@@ -18,7 +18,7 @@ pub(in crate::dispatch) async fn hand_over(
     worker: &WorkerId,
     fence: Fence,
 ) -> bool {
-    let claim = match ask(shared, pipeline, Some((fence, worker.clone()))).await {
+    let claim = match ask(shared, pipeline, (fence, worker.clone())).await {
         Ok(claim) => claim,
         Err(Error::Unavailable(_) | Error::Stopping) => return false,
         Err(_) => None,
@@ -40,12 +40,8 @@ pub(in crate::dispatch) async fn hand_over(
     true
 }
 
-/// Asks a pipeline what it, or one attempt of it, can have.
-pub(super) async fn ask(
-    shared: &Arc<Shared>,
-    pipeline: &PipelineId,
-    attempt: Option<(Fence, WorkerId)>,
-) -> Result<Option<Claim>, Error> {
+/// Asks a pipeline what one attempt of it can have.
+async fn ask(shared: &Arc<Shared>, pipeline: &PipelineId, attempt: (Fence, WorkerId)) -> Result<Option<Claim>, Error> {
     let (reply, answer) = oneshot::channel();
     shared.send(pipeline, live::Message::Claim { attempt, reply }).await?;
     answer.await.map_err(|_| Error::Stopping)

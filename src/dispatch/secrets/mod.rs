@@ -5,10 +5,8 @@
 
 mod claim;
 mod hand_over;
-mod registry;
 mod verbs;
 
 pub(super) use claim::{Claim, claim, has_any, is_to_ask};
 pub(super) use hand_over::hand_over;
-pub use registry::Credentials;
 pub use verbs::{NoSecret, Rotated, SecretWish};
